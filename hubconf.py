@@ -21,23 +21,11 @@ from segibn.runs.loading import build as _build
 from segibn.runs.loading import load as _load
 from segibn.runs.trained import TrainedRun as _TrainedRun
 
-dependencies = [
-    "torch",
-    "torchvision",
-    "numpy",
-    "cv2",
-    "PIL",
-    "imagecodecs",
-    "pydantic",
-    "yaml",
-    "rich",
-]
+dependencies = ["torch", "torchvision", "numpy", "cv2", "PIL", "imagecodecs", "pydantic", "yaml", "rich"]
 
 
 def segmenter(
-    config: str = "gta5_ibn",
-    checkpoint: str | _Path | None = None,
-    weights: str | None = None,
+    config: str = "gta5_ibn", checkpoint: str | _Path | None = None, weights: str | None = None
 ) -> _nn.Module:
     """Return a segmentation network in evaluation mode, on the CPU.
 

@@ -12,9 +12,7 @@ CONFIGS, NETWORKS = "segibn.configs", "segibn.networks"
 
 setup(
     packages=[
-        *find_namespace_packages(
-            include=["segibn", "segibn.*", "painted_scenes"], exclude=["*.__pycache__*"]
-        ),
+        *find_namespace_packages(include=["segibn", "segibn.*", "painted_scenes"], exclude=["*.__pycache__*"]),
         CONFIGS,
         NETWORKS,
         *(f"{CONFIGS}.{folder}" for folder in find_namespace_packages("configs")),

@@ -90,14 +90,8 @@ def paste_in_a_loop(image: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
 
 
 PAIRS: dict[tuple[str, str], tuple[Work, Work]] = {
-    ("PASTA", "on whole spectra"): (
-        lambda image, _: Pasta(3.0, 0.25, 2.0, 1.0)(image),
-        pasta_on_whole_spectra,
-    ),
-    ("amplitude mix", "on whole spectra"): (
-        lambda image, _: AmplitudeMix(1.0, None, 1.0)(image),
-        mix_on_whole_spectra,
-    ),
+    ("PASTA", "on whole spectra"): (lambda image, _: Pasta(3.0, 0.25, 2.0, 1.0)(image), pasta_on_whole_spectra),
+    ("amplitude mix", "on whole spectra"): (lambda image, _: AmplitudeMix(1.0, None, 1.0)(image), mix_on_whole_spectra),
     ("random convolutions", "by torchvision's operator"): (
         partial(random_convolution, offset=0.5),
         deformed_by_torchvision,

@@ -89,9 +89,7 @@ class Launch:
             )
 
 
-def prepare_launch(
-    config: Path, overrides: Sequence[str], datasets: Path, run: Path, processes: int
-) -> Launch:
+def prepare_launch(config: Path, overrides: Sequence[str], datasets: Path, run: Path, processes: int) -> Launch:
     """Return the launch of a training; what it prints goes into ``<run>.log``.
 
     Raises:

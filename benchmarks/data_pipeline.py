@@ -89,10 +89,7 @@ def _smooth(rng: np.random.Generator, size: tuple[int, int], cells: int) -> np.n
 def dataset_of(task: rivals.Task, cache: DiskCache | None) -> SegmentationDataset:
     """The data set class that a training run uses."""
     transform = TrainTransform(
-        task.crop,
-        rivals.SCALE_RANGE,
-        color_jitter=rivals.JITTER,
-        color_jitter_probability=rivals.JITTER_PROBABILITY,
+        task.crop, rivals.SCALE_RANGE, color_jitter=rivals.JITTER, color_jitter_probability=rivals.JITTER_PROBABILITY
     )
     return SegmentationDataset(task.samples, CITYSCAPES, transform, cache=cache)
 
@@ -195,8 +192,7 @@ def _conditions(task: rivals.Task, cache: DiskCache) -> str:
     files = [path for sample in task.samples for path in (sample.image, sample.target)]
     tiles = [path_of(cache.folder, name) for name in cache.names]
     in_files, in_cache = (
-        sum(path.stat().st_size for path in paths) / len(task.samples) / MIB
-        for paths in (files, tiles)
+        sum(path.stat().st_size for path in paths) / len(task.samples) / MIB for paths in (files, tiles)
     )
     pixels = 4 * task.size[0] * task.size[1] / MIB
     return (

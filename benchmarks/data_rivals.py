@@ -66,14 +66,7 @@ def mmsegmentation(task: Task) -> Call:
     steps = [
         build({"type": "LoadImageFromFile"}),
         build({"type": "LoadAnnotations"}),
-        build(
-            {
-                "type": "RandomResize",
-                "scale": task.size[::-1],
-                "ratio_range": SCALE_RANGE,
-                "keep_ratio": True,
-            }
-        ),
+        build({"type": "RandomResize", "scale": task.size[::-1], "ratio_range": SCALE_RANGE, "keep_ratio": True}),
         build({"type": "RandomCrop", "crop_size": task.crop}),
         build({"type": "RandomFlip", "prob": 0.5}),
         build({"type": "PhotoMetricDistortion"}),
@@ -182,13 +175,7 @@ def albumentations_full_frame(task: Task) -> Call:
     transform = A.Compose(
         [
             A.RandomScale((SCALE_RANGE[0] - 1, SCALE_RANGE[1] - 1), p=1.0),
-            A.PadIfNeeded(
-                height,
-                width,
-                border_mode=cv2.BORDER_CONSTANT,
-                fill=PAD_COLOR,
-                fill_mask=IGNORE_INDEX,
-            ),
+            A.PadIfNeeded(height, width, border_mode=cv2.BORDER_CONSTANT, fill=PAD_COLOR, fill_mask=IGNORE_INDEX),
             A.RandomCrop(height, width),
             A.HorizontalFlip(p=0.5),
             A.ColorJitter(*JITTER, p=JITTER_PROBABILITY),

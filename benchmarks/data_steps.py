@@ -28,9 +28,7 @@ class _Windows:
     def __init__(self, task: Task) -> None:
         rng = np.random.default_rng(0)
         transform = TrainTransform(task.crop, SCALE_RANGE)
-        self.rounds = [
-            [transform.window(rng, task.size) for _ in task.samples] for _ in range(_ROUNDS)
-        ]
+        self.rounds = [[transform.window(rng, task.size) for _ in task.samples] for _ in range(_ROUNDS)]
         self.number = 0
 
     def next(self) -> list[Window]:
@@ -121,9 +119,7 @@ def blurring(task: Task, cache: DiskCache) -> Call:
     return _on_crops(task, lambda image, target, rng: blur(image, rng.uniform(*BLUR_SIGMA)))
 
 
-def _on_crops(
-    task: Task, step: Callable[[np.ndarray, np.ndarray, np.random.Generator], object]
-) -> Call:
+def _on_crops(task: Task, step: Callable[[np.ndarray, np.ndarray, np.random.Generator], object]) -> Call:
     """Do a step on the upper left crop of every frame."""
     box = (0, 0, *task.crop)
     frames = [open_frame(sample, CITYSCAPES).read(box) for sample in task.samples]

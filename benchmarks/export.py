@@ -97,9 +97,7 @@ def _ready(predict: Predictor, size: Size) -> Call:
     return partial(predict, picture(size))
 
 
-def builders_of(
-    backbone: str, ibn: str, size: Size, folder: Path, compiled: bool
-) -> dict[str, Builder]:
+def builders_of(backbone: str, ibn: str, size: Size, folder: Path, compiled: bool) -> dict[str, Builder]:
     """Name -> builder, PyTorch in float32 first."""
     ways: dict[str, Builder] = {
         "PyTorch float32": partial(torch_builder, backbone, ibn, size, "float32", False),
@@ -132,9 +130,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         builders, comparisons = {}, []
         for ibn in variants:
             arguments = (Path(folder), backbone, ibn, size)
-            writer = multiprocessing.get_context("spawn").Process(
-                target=write_files, args=arguments
-            )
+            writer = multiprocessing.get_context("spawn").Process(target=write_files, args=arguments)
             writer.start()
             writer.join()
             if writer.exitcode:
@@ -147,8 +143,9 @@ def main(argv: Sequence[str] | None = None) -> int:
             title="A frame to its label map on a CPU",
             builders=builders,
             comparisons=comparisons,
-            conditions=f"{backbone} DeepLabV3+ at output stride 16, {CLASSES} classes, one frame "
-            "of {}x{}".format(*size),
+            conditions=f"{backbone} DeepLabV3+ at output stride 16, {CLASSES} classes, one frame of {{}}x{{}}".format(
+                *size
+            ),
             packages=("onnx", "onnxruntime", "onnxscript"),
         )
         run(benchmark, options)

@@ -43,9 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description="Train and score methods of domain generalisation over a shift."
-    )
+    parser = argparse.ArgumentParser(description="Train and score methods of domain generalisation over a shift.")
     parser.add_argument("--shift", choices=tuple(SHIFTS), required=True)
     parser.add_argument(
         "--rows",
@@ -56,27 +54,17 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0], metavar="SEED")
     add_datasets_argument(parser)
     parser.add_argument("--output", type=Path, metavar="RUNS", help="folder for the run folders")
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", help="also write <shift>.json in this folder"
-    )
+    parser.add_argument("--results", type=Path, metavar="DIR", help="also write <shift>.json in this folder")
     parser.add_argument(
         "--read",
         choices=("selection", "report"),
         default="selection",
         help="which frames to score: those to choose settings on, or those that are read once",
     )
-    parser.add_argument(
-        "--weights", metavar="FILE", help="weights of the backbone that every row starts from"
-    )
-    parser.add_argument(
-        "--set", nargs="+", default=[], metavar="key=value", help="config values of every row"
-    )
-    parser.add_argument(
-        "--resamples", type=int, default=10_000, help="of the frames, for the intervals"
-    )
-    parser.add_argument(
-        "--time", action="store_true", help="time training steps; --results writes step_time.json"
-    )
+    parser.add_argument("--weights", metavar="FILE", help="weights of the backbone that every row starts from")
+    parser.add_argument("--set", nargs="+", default=[], metavar="key=value", help="config values of every row")
+    parser.add_argument("--resamples", type=int, default=10_000, help="of the frames, for the intervals")
+    parser.add_argument("--time", action="store_true", help="time training steps; --results writes step_time.json")
     parser.add_argument("--pairs", type=int, default=20, help="steps of each to time (20)")
     return parser
 
@@ -87,9 +75,7 @@ def chosen_rows(options: argparse.Namespace) -> list[str]:
     Raises:
         ConfigError: a row is not in the plan, or needs weights.
     """
-    given = options.rows or [
-        row for row, found in METHODS.items() if options.weights or not found.needs_weights
-    ]
+    given = options.rows or [row for row, found in METHODS.items() if options.weights or not found.needs_weights]
     wanted = {PLAIN}
     for row in given:
         found = method(row)

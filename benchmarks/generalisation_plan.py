@@ -86,10 +86,7 @@ SHIFTS: dict[str, Shift] = {
             "night=bdd100k_drivable:train+val@bdd100k_night_report.txt",
         ),
         policy="bdd100k",  # the mean over the classes that the targets hold: definition A
-        adjusted={
-            "copy_paste": ("generalise.copy_paste={classes: [alternative]}",),
-            **_twice_the_updates(600),
-        },
+        adjusted={"copy_paste": ("generalise.copy_paste={classes: [alternative]}",), **_twice_the_updates(600)},
     ),
 }
 
@@ -122,10 +119,7 @@ METHODS: dict[str, Method] = {
     "ibn_a": Method("IBN-a", ("model.backbone.ibn=a",), IBN_NET, on=PLAIN),
     "ibn_b": Method("IBN-b", ("model.backbone.ibn=b",), IBN_NET, on=PLAIN),
     "switchable_whitening": Method(
-        "switchable whitening",
-        ("model.backbone.whitening=switchable",),
-        "Pan et al., ICCV 2019",
-        on="ibn_b",
+        "switchable whitening", ("model.backbone.whitening=switchable",), "Pan et al., ICCV 2019", on="ibn_b"
     ),
     # In the image.
     "strong_photometric": Method(
@@ -142,12 +136,8 @@ METHODS: dict[str, Method] = {
     "random_convolution": Method(
         "random convolutions", ("generalise.random_convolution={}",), "Choi et al., CVPR 2023"
     ),
-    "amplitude_mix": Method(
-        "amplitude mix", ("generalise.amplitude_mix={}",), "Xu et al., CVPR 2021"
-    ),
-    "copy_paste": Method(
-        "copy-paste of rare classes", ("generalise.copy_paste={}",), "Ghiasi et al., CVPR 2021"
-    ),
+    "amplitude_mix": Method("amplitude mix", ("generalise.amplitude_mix={}",), "Xu et al., CVPR 2021"),
+    "copy_paste": Method("copy-paste of rare classes", ("generalise.copy_paste={}",), "Ghiasi et al., CVPR 2021"),
     # In the features.
     "mixstyle": Method("MixStyle", ("generalise.mixstyle={}",), "Zhou et al., ICLR 2021"),
     "efdm": Method("EFDMix", ("generalise.efdm={}",), "Zhang et al., CVPR 2022"),
@@ -171,16 +161,10 @@ METHODS: dict[str, Method] = {
         on="pasta",  # two views of one look would agree already
     ),
     "feature_distance": Method(
-        "ImageNet-feature distance",
-        ("generalise.feature_distance={}",),
-        "Hoyer et al., CVPR 2022",
-        needs_weights=True,
+        "ImageNet-feature distance", ("generalise.feature_distance={}",), "Hoyer et al., CVPR 2022", needs_weights=True
     ),
     "texture": Method(
-        "texture regularisation",
-        ("generalise.texture={}",),
-        "Kim et al., ICCV 2023",
-        needs_weights=True,
+        "texture regularisation", ("generalise.texture={}",), "Kim et al., ICCV 2023", needs_weights=True
     ),
     "ema": Method("EMA of the weights", ("ema={decay: 0.99}",)),
     "mean_teacher": Method(
@@ -191,21 +175,13 @@ METHODS: dict[str, Method] = {
     ),
     # In the training config.
     "rare_class": Method(
-        "rare-class sampling",
-        ("data.sampling={name: rare_class, min_pixels: 100}",),
-        "Hoyer et al., CVPR 2022",
+        "rare-class sampling", ("data.sampling={name: rare_class, min_pixels: 100}",), "Hoyer et al., CVPR 2022"
     ),
     "adamw": Method(
-        "AdamW",
-        ("optim.name=adamw", "optim.lr=6e-4", "optim.weight_decay=0.01"),
-        "Loshchilov and Hutter, ICLR 2019",
+        "AdamW", ("optim.name=adamw", "optim.lr=6e-4", "optim.weight_decay=0.01"), "Loshchilov and Hutter, ICLR 2019"
     ),
-    "dice": Method(
-        "Dice loss beside cross-entropy", ("loss.dice_weight=1",), "Milletari et al., 3DV 2016"
-    ),
-    "small_batch": Method(
-        "half the batch, twice the updates", ("optim.global_batch_size=4", "optim.lr=0.07")
-    ),
+    "dice": Method("Dice loss beside cross-entropy", ("loss.dice_weight=1",), "Milletari et al., 3DV 2016"),
+    "small_batch": Method("half the batch, twice the updates", ("optim.global_batch_size=4", "optim.lr=0.07")),
     "combined": Method(
         "the combination",
         (

@@ -90,9 +90,7 @@ class Reading:
 
     def describe_last(self, row: str) -> str:
         """One line: the scores of the run that was added last, in per cent."""
-        numbers = [
-            f"{label} {100 * scores[-1].miou:.1f}" for label, scores in self.scores[row].items()
-        ]
+        numbers = [f"{label} {100 * scores[-1].miou:.1f}" for label, scores in self.scores[row].items()]
         return f"{self.name} {row} seed {self.runs[row][-1]['seed']}: {', '.join(numbers)}"
 
     def seed_scores(self) -> dict[str, dict[str, SeedScores]]:
@@ -121,10 +119,7 @@ class Reading:
                 "title": METHODS[row].title,
                 "paper": METHODS[row].paper,
                 "on": METHODS[row].on,
-                "overrides": [
-                    *METHODS[row].overrides,
-                    *self.shift.adjusted.get(row, ()),
-                ],
+                "overrides": [*METHODS[row].overrides, *self.shift.adjusted.get(row, ())],
                 "settings": list(self.settings),
                 "seeds": [run["seed"] for run in self.runs[row]],
                 "scores": {label: _summary(row, label, scores) for label in scores[row]},
@@ -153,9 +148,7 @@ class Reading:
         return entries
 
 
-def _summary(
-    row: str, label: str, scores: Mapping[str, Mapping[str, SeedScores]]
-) -> dict[str, Any]:
+def _summary(row: str, label: str, scores: Mapping[str, Mapping[str, SeedScores]]) -> dict[str, Any]:
     """Mean, spread and interval of a row on a set; what it adds to plain, and to its own base."""
     own, base = scores[row][label], METHODS[row].on
     found = _numbers(own) | {"std": own.std}
@@ -175,9 +168,7 @@ def scores_file(folder: Path, part: str, dataset: DatasetConfig) -> Path:
     return folder / part / f"{re.sub('[^A-Za-z0-9_.+@-]', '_', dataset.title)}.json"
 
 
-def require_other_seeds(
-    name: str, part: str, seeds: Sequence[int], output: Path, results: Path | None
-) -> None:
+def require_other_seeds(name: str, part: str, seeds: Sequence[int], output: Path, results: Path | None) -> None:
     """Refuse seeds that were read for the other part, in run folders or in the results file.
 
     A shift whose selection has no target has nothing that its report could be chosen on.
@@ -246,6 +237,4 @@ def _read_results(path: Path) -> dict[str, Any]:
 
 
 def _conditions() -> dict[str, Any]:
-    return {
-        **provenance.origin(),
-    }
+    return {**provenance.origin()}

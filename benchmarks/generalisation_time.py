@@ -54,9 +54,7 @@ class Training:
         ConfigError: the run is too short for so many steps.
     """
 
-    def __init__(
-        self, config: RunConfig, root: Path, count: int, loaded: Loaded | None = None
-    ) -> None:
+    def __init__(self, config: RunConfig, root: Path, count: int, loaded: Loaded | None = None) -> None:
         if config.optim.iterations < 2 * count:
             raise ConfigError(
                 f"{config.name}: {count - WARM_UP} pairs need a run of at least {2 * count} "
@@ -65,9 +63,7 @@ class Training:
         found = index_run(config, root)
         self.middle = config.optim.iterations // 2
         if loaded is None:
-            loader = build_train_loader(
-                config, found.sets, datasets_root=root, first_iteration=self.middle
-            )
+            loader = build_train_loader(config, found.sets, datasets_root=root, first_iteration=self.middle)
             batches = iter(loader)
             loaded = [_timed(lambda: next(batches)) for _ in range(count)]
         self.loaded = loaded
@@ -94,9 +90,7 @@ def _timed(call: Callable[[], Result]) -> tuple[Result, float]:
     return call(), time.process_time() - start
 
 
-def time_rows(
-    options: argparse.Namespace, configs: dict[str, list[RunConfig]], root: Path
-) -> list[dict[str, Any]]:
+def time_rows(options: argparse.Namespace, configs: dict[str, list[RunConfig]], root: Path) -> list[dict[str, Any]]:
     """Time every row against plain; return the rows of the results file.
 
     Raises:
@@ -136,13 +130,7 @@ def _time_pairs(own: Training, plain: Training, count: int) -> list[Pair]:
     return pairs
 
 
-def _record(
-    options: argparse.Namespace,
-    row: str,
-    pairs: list[Pair],
-    own: Training,
-    plain: Training,
-) -> dict[str, Any]:
+def _record(options: argparse.Namespace, row: str, pairs: list[Pair], own: Training, plain: Training) -> dict[str, Any]:
     """One row: `total_ratio` is that of the sums, since some act on a part of the batches only."""
     config, plain_config = own.updater.config, plain.updater.config
     steps = plain_config.optim.global_batch_size / config.optim.global_batch_size

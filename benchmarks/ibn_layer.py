@@ -107,17 +107,14 @@ def main(argv: Sequence[str] | None = None) -> int:
                             "compile": options.compile,
                         },
                     )
-                comparisons += [
-                    (names["ours"], names[rival]) for rival in ("split form", "batch norm")
-                ]
+                comparisons += [(names["ours"], names[rival]) for rival in ("split form", "batch norm")]
     layout = "channels-first" if options.contiguous else "channels-last"
     run(
         Benchmark(
             title="The IBN layer, half instance and half batch norm",
             builders=builders,
             comparisons=comparisons[:1] if options.quick else comparisons,
-            conditions=f"batch {options.batch}, {layout}, "
-            f"{'compiled' if options.compile else 'eager'}",
+            conditions=f"batch {options.batch}, {layout}, {'compiled' if options.compile else 'eager'}",
             device=options.device,
         ),
         options,

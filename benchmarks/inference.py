@@ -39,12 +39,8 @@ Size = tuple[int, int]
 def network(backbone: str, output_stride: int, device: str) -> Segmenter:
     """DeepLabV3+ with random weights and a narrow head, as in the experiments of this project."""
     torch.manual_seed(0)
-    head = DeepLabV3PlusHeadConfig(
-        name="deeplabv3plus", channels=64, low_level_channels=24, atrous_rates=(1, 2, 3)
-    )
-    config = ModelConfig(
-        backbone=BackboneConfig(name=backbone, output_stride=output_stride), head=head
-    )
+    head = DeepLabV3PlusHeadConfig(name="deeplabv3plus", channels=64, low_level_channels=24, atrous_rates=(1, 2, 3))
+    config = ModelConfig(backbone=BackboneConfig(name=backbone, output_stride=output_stride), head=head)
     model = build_segmenter(config, CLASSES)
     return model.to(device, memory_format=torch.channels_last).eval()
 

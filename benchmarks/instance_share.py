@@ -40,11 +40,7 @@ BACKBONES: dict[str, dict[str, dict[str, Any]]] = {
         "share 0.3@8": _LITE | _SHARE,
         "share 0.3@8:last": _LITE | _SHARE | {"ibn_where": {"places": ["last"]}},
     },
-    "ResNet-18": {
-        _PLAIN: _RESNET | {"ibn": "none"},
-        "IBN-a": _RESNET | {"ibn": "a"},
-        "IBN-b": _RESNET | {"ibn": "b"},
-    },
+    "ResNet-18": {_PLAIN: _RESNET | {"ibn": "none"}, "IBN-a": _RESNET | {"ibn": "a"}, "IBN-b": _RESNET | {"ibn": "b"}},
 }
 KINDS = {f"{name}, {norm}": b for name, norms in BACKBONES.items() for norm, b in norms.items()}
 

@@ -69,18 +69,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser.parse_args(argv)
     crop = (16, 16) if options.quick else tuple(options.crop)
     comparisons = [(name, RIVAL) for name in OURS]
-    comparisons += [
-        (f"{name}, weighted, smoothed", SMOOTHED_RIVAL) for name in ("cross-entropy", "OHEM")
-    ]
+    comparisons += [(f"{name}, weighted, smoothed", SMOOTHED_RIVAL) for name in ("cross-entropy", "OHEM")]
     names = dict.fromkeys(name for pair in comparisons for name in pair)
     benchmark = Benchmark(
         title="Losses, forward and backward",
-        builders={
-            name: partial(make_call, name, options.batch, crop, options.device) for name in names
-        },
+        builders={name: partial(make_call, name, options.batch, crop, options.device) for name in names},
         comparisons=comparisons,
-        conditions=f"logits ({options.batch}, {CLASSES}, {crop[0]}, {crop[1]}) float32, "
-        "a tenth of the pixels ignored",
+        conditions=f"logits ({options.batch}, {CLASSES}, {crop[0]}, {crop[1]}) float32, a tenth of the pixels ignored",
         device=options.device,
     )
     run(benchmark, options)

@@ -18,20 +18,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.tables import methods, norms
 from benchmarks.tables.generalisation import KIND, render_generalisation
-from benchmarks.tables.measurements import (
-    render_memory,
-    render_models,
-    render_precision,
-    render_timings,
-)
+from benchmarks.tables.measurements import render_memory, render_models, render_precision, render_timings
 from segibn.cli import run_main
 from segibn.errors import SegibnError
 from segibn.evaluation.results import render_folder
 from segibn.files.writing import read_json, write_text
 
 _BLOCK = re.compile(
-    r"(?P<open><!-- results:(?P<name>[\w./-]+) -->\n)(?P<body>.*?)(?P<close><!-- /results -->)",
-    re.DOTALL,
+    r"(?P<open><!-- results:(?P<name>[\w./-]+) -->\n)(?P<body>.*?)(?P<close><!-- /results -->)", re.DOTALL
 )
 _OPEN = re.compile(r"<!-- results:[^>]*-->")
 
@@ -44,12 +38,9 @@ def fill_tables(text: str, results: Path, source: str | Path = "text") -> str:
     """
     if len(_OPEN.findall(text)) != len(_BLOCK.findall(text)):
         raise SegibnError(
-            f"{source}: each <!-- results:NAME --> stands on a line of its own and is followed "
-            "by <!-- /results -->"
+            f"{source}: each <!-- results:NAME --> stands on a line of its own and is followed by <!-- /results -->"
         )
-    return _BLOCK.sub(
-        lambda match: match["open"] + _render(results / match["name"]) + match["close"], text
-    )
+    return _BLOCK.sub(lambda match: match["open"] + _render(results / match["name"]) + match["close"], text)
 
 
 def _render(path: Path) -> str:
@@ -71,16 +62,10 @@ def _render(path: Path) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Write or check the tables; 1 = ``--check`` found one that differs."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path, help="Markdown file, such as README.md")
-    parser.add_argument(
-        "--results", type=Path, metavar="DIR", help="default: results/ beside the file"
-    )
-    parser.add_argument(
-        "--check", action="store_true", help="write nothing; exit with 1 if a table is out of date"
-    )
+    parser.add_argument("--results", type=Path, metavar="DIR", help="default: results/ beside the file")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit with 1 if a table is out of date")
     arguments = parser.parse_args(argv)
 
     old = arguments.file.read_text(encoding="utf-8")

@@ -37,11 +37,7 @@ def count_values(run: RunDir) -> dict[str, int]:
     """Return how much ``compare_runs`` compares of a run: tensors, numbers in them, records."""
     content = read_checkpoint(run.last_checkpoint)
     tensors = [tensor for part in CHECKPOINT_PARTS for tensor in _tensors(content[part])]
-    return {
-        "tensors": len(tensors),
-        "numbers": sum(tensor.numel() for tensor in tensors),
-        "records": len(_curves(run)),
-    }
+    return {"tensors": len(tensors), "numbers": sum(tensor.numel() for tensor in tensors), "records": len(_curves(run))}
 
 
 def compare_curves(first: list[dict[str, Any]], second: list[dict[str, Any]]) -> list[str]:
@@ -59,10 +55,7 @@ def compare_curves(first: list[dict[str, Any]], second: list[dict[str, Any]]) ->
 def _curves(run: RunDir) -> list[dict[str, Any]]:
     lines = run.metrics_file.read_text(encoding="utf-8").splitlines()
     records = [parse_json(line, str(run.metrics_file)) for line in lines]
-    return [
-        {key: value for key, value in record.items() if key not in MEASUREMENTS}
-        for record in records
-    ]
+    return [{key: value for key, value in record.items() if key not in MEASUREMENTS} for record in records]
 
 
 def _compare(first: Any, second: Any, path: str) -> Iterator[str]:

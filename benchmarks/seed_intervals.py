@@ -51,9 +51,7 @@ class SeedScores:
         return SeedScores(self.miou - other.miou, self.resampled - other.resampled)
 
 
-def seed_scores(
-    counts: NDArray[np.int64], policy: str = "cityscapes", how: Resampling | None = None
-) -> SeedScores:
+def seed_scores(counts: NDArray[np.int64], policy: str = "cityscapes", how: Resampling | None = None) -> SeedScores:
     """Score every seed on all frames and on B resamples of them.
 
     Equal ``n`` and ``how`` draw the same frames, so that scores of two recipes on one set may be
@@ -72,7 +70,4 @@ def seed_scores(
 
 def mean_of_sets(scores: list[SeedScores]) -> SeedScores:
     """Average one recipe's scores over several sets, whose frames are drawn independently."""
-    return SeedScores(
-        np.mean([one.miou for one in scores], axis=0),
-        np.mean([one.resampled for one in scores], axis=0),
-    )
+    return SeedScores(np.mean([one.miou for one in scores], axis=0), np.mean([one.resampled for one in scores], axis=0))

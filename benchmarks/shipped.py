@@ -88,9 +88,7 @@ def ours(checkpoint: Path, folder: Path, size: Size) -> dict[str, Builder]:
     return {
         f"{name} int8, seen at {at}": partial(frame_call, eight, seen, size),
         f"{name} float32, seen at {at}": partial(frame_call, exact, seen, size),
-        f"{name} int8, seen at {size[0]}x{size[1]}": partial(
-            frame_call, eight, InferenceOptions(), size
-        ),
+        f"{name} int8, seen at {size[0]}x{size[1]}": partial(frame_call, eight, InferenceOptions(), size),
     }
 
 

@@ -53,12 +53,8 @@ TIMED_ITERATIONS = 24
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the script."""
     parser = VerbParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "config", type=Path, nargs="?", help="YAML file (default: sample_ibn on synthetic frames)"
-    )
-    parser.add_argument(
-        "--set", nargs="+", default=[], metavar="key=value", help="config values to replace"
-    )
+    parser.add_argument("config", type=Path, nargs="?", help="YAML file (default: sample_ibn on synthetic frames)")
+    parser.add_argument("--set", nargs="+", default=[], metavar="key=value", help="config values to replace")
     add_datasets_argument(parser)
     parser.add_argument("--output", type=Path, default=Path("runs/soak"), metavar="DIR")
     parser.add_argument("--json", type=Path, metavar="FILE", help="default: soak.json in --output")
@@ -67,9 +63,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser.add_argument("--kill-seed", type=int, default=0, help="of the moments of the kills")
     length = parser.add_mutually_exclusive_group()
     length.add_argument("--iterations", type=parse_positive, default=40, metavar="N")
-    length.add_argument(
-        "--minutes", type=float, help="as many iterations as the uninterrupted run does in these"
-    )
+    length.add_argument("--minutes", type=float, help="as many iterations as the uninterrupted run does in these")
     return parser
 
 
@@ -160,8 +154,7 @@ def _circumstances(launch: Launch) -> dict[str, Any]:
         "device": device.type,
         "precision": str(choose_dtype(config.engine.precision, device)).removeprefix("torch."),
         "frames": {
-            dataset.title: [sample.name for sample in index_dataset(dataset, launch.datasets)]
-            for dataset in sets
+            dataset.title: [sample.name for sample in index_dataset(dataset, launch.datasets)] for dataset in sets
         },
     }
 

@@ -91,18 +91,14 @@ def make_parser(description: str, pairs: int) -> argparse.ArgumentParser:
     """Return a parser with the options that every benchmark has."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write the rows here")
-    parser.add_argument(
-        "--pairs", type=int, default=pairs, help=f"how often each pair is timed (default {pairs})"
-    )
+    parser.add_argument("--pairs", type=int, default=pairs, help=f"how often each pair is timed (default {pairs})")
     parser.add_argument(
         "--clock",
         choices=tuple(CLOCKS),
         default="wall",
         help="cpu counts the time this process computed: for one thread on a busy machine",
     )
-    parser.add_argument(
-        "--quick", action="store_true", help="tiny sizes and one pair: only shows that it runs"
-    )
+    parser.add_argument("--quick", action="store_true", help="tiny sizes and one pair: only shows that it runs")
     return parser
 
 
@@ -115,17 +111,14 @@ def run(benchmark: Benchmark, options: argparse.Namespace) -> list[Row]:
         raise SystemExit("--clock cpu does not see the work of a CUDA device; use --clock wall")
     names = dict.fromkeys(name for pair in benchmark.comparisons for name in pair)
     in_child = benchmark.device == "cpu" and not options.quick
-    peaks = {
-        name: growth_in_child(benchmark.builders[name]) if in_child else None for name in names
-    }
+    peaks = {name: growth_in_child(benchmark.builders[name]) if in_child else None for name in names}
     calls = {name: benchmark.builders[name]() for name in names}
     if benchmark.device != "cpu":
         peaks = {name: growth_on_device(calls[name]) for name in names}
     elif options.quick:
         peaks = {name: memory_growth(calls[name]) for name in names}
     rows = [
-        _compare(benchmark, pair, (calls[pair[0]], calls[pair[1]]), peaks, options)
-        for pair in benchmark.comparisons
+        _compare(benchmark, pair, (calls[pair[0]], calls[pair[1]]), peaks, options) for pair in benchmark.comparisons
     ]
     print_table(benchmark.title, rows)
     if options.json is not None:

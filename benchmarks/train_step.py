@@ -36,14 +36,7 @@ OPTIM = {"lr": 1e-3, "momentum": 0.9, "weight_decay": 1e-4}
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # Dense bfloat16 operations per second by name of the device, the special ones first; NVIDIA's data
 # sheets, without sparsity.
-PEAKS = {
-    "A100": 312e12,
-    "H100 PCIe": 756e12,
-    "H100 NVL": 835e12,
-    "H100": 989e12,
-    "H200 NVL": 835e12,
-    "H200": 989e12,
-}
+PEAKS = {"A100": 312e12, "H100 PCIe": 756e12, "H100 NVL": 835e12, "H100": 989e12, "H200 NVL": 835e12, "H200": 989e12}
 OUR_NETWORKS = {
     "deeplabv3plus": {
         "backbone": {"name": "resnet50", "output_stride": 16},
@@ -130,9 +123,7 @@ def smp_network() -> nn.Module:
     """The rival's DeepLabV3+; its own default rates are those of stride 8."""
     import segmentation_models_pytorch as smp
 
-    return smp.DeepLabV3Plus(
-        "resnet50", encoder_weights=None, classes=CLASSES, decoder_atrous_rates=(6, 12, 18)
-    )
+    return smp.DeepLabV3Plus("resnet50", encoder_weights=None, classes=CLASSES, decoder_atrous_rates=(6, 12, 18))
 
 
 def torchvision_network() -> nn.Module:
@@ -140,10 +131,7 @@ def torchvision_network() -> nn.Module:
     return fcn_resnet50(weights=None, weights_backbone=None, num_classes=CLASSES, aux_loss=True)
 
 
-RIVALS = {
-    "deeplabv3plus": ("smp", smp_network),
-    "fcn": ("torchvision", torchvision_network),
-}
+RIVALS = {"deeplabv3plus": ("smp", smp_network), "fcn": ("torchvision", torchvision_network)}
 
 
 def _ready(step: Callable[[Batch], None], batch: Batch, device: str) -> Call:
@@ -179,9 +167,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     default = "cuda" if torch.cuda.is_available() else "cpu"
     parser.add_argument("--device", default=default, choices=("cpu", "cuda"))
     parser.add_argument(
-        "--compile",
-        action="store_true",
-        help="ours by torch.compile, against rivals as they are and compiled too",
+        "--compile", action="store_true", help="ours by torch.compile, against rivals as they are and compiled too"
     )
     options = parser.parse_args(argv)
     crop = (32, 32) if options.quick else tuple(options.crop)
@@ -198,9 +184,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         builders=builders,
         comparisons=comparisons,
         conditions=f"batch {options.batch} of {crop[0]}x{crop[1]}, {CLASSES} classes, SGD",
-        packages=("segmentation-models-pytorch",)
-        if find_spec("segmentation_models_pytorch")
-        else (),
+        packages=("segmentation-models-pytorch",) if find_spec("segmentation_models_pytorch") else (),
         device=options.device,
     )
     rows = run(benchmark, options)
@@ -221,9 +205,7 @@ def _subjects(
     """Builders and comparisons of one network in one number format."""
     ours_is = " compiled" if options.compile else ""
     subjects = {
-        f"segibn {network}{title}{ours_is}, {dtype}": partial(
-            ours, network, ibn, dtype, options, batch
-        )
+        f"segibn {network}{title}{ours_is}, {dtype}": partial(ours, network, ibn, dtype, options, batch)
         for ibn, title in (("none", ""), ("a", " IBN-a"))
     }
     rivals = {}
@@ -250,10 +232,7 @@ def _say_operations(rows: Sequence[Row], batch: Batch, options: argparse.Namespa
         count = count_operations(partial(build_segmenter, config.model, CLASSES), batch)
         name, build = RIVALS[network]
         rival_count = count_operations(build, batch)
-        print(
-            f"{network}, forward pass of the batch: {count:.2f} G multiply-adds, "
-            f"{name} {rival_count:.2f} G"
-        )
+        print(f"{network}, forward pass of the batch: {count:.2f} G multiply-adds, {name} {rival_count:.2f} G")
         if options.device == "cuda":
             _say_share(rows, network, count)
 

@@ -24,16 +24,11 @@ INCLUDED = {
     "project/results_files": "results/README.md",
 }
 """Page -> file that it shows."""
-GENERATED = {
-    "<!-- made from the parsers -->": commands_reference,
-    "<!-- made from the schema -->": config_reference,
-}
+GENERATED = {"<!-- made from the parsers -->": commands_reference, "<!-- made from the schema -->": config_reference}
 """Marker in a page -> what takes its place."""
 
 _FENCE = re.compile(r"(^```.*?^```$)", re.MULTILINE | re.DOTALL)
-_LINK = re.compile(
-    r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)"
-)
+_LINK = re.compile(r"(?P<image>!?)\[(?P<text>[^\]]*)\]\((?P<target>[^)#\s]+)(?P<anchor>#[^)\s]*)?\)")
 
 
 def read_source(app: object, page: str, source: list[str]) -> None:
@@ -46,9 +41,7 @@ def read_source(app: object, page: str, source: list[str]) -> None:
     source[0] = relink(text, origin, page)
 
 
-def mark_examples(
-    app: object, what: str, name: str, obj: object, options: object, lines: list[str]
-) -> None:
+def mark_examples(app: object, what: str, name: str, obj: object, options: object, lines: list[str]) -> None:
     """Show what a module's docstring indents as code; ``autodoc-process-docstring``."""
     if what != "module":
         return

@@ -44,9 +44,7 @@ def _scale(stage: Stage, z: float) -> float:
     return float(np.clip(camera.pixels_per_metre(z + 2.0), 3.0, finest))
 
 
-def _paint_wall(
-    stage: Stage, corners: np.ndarray, facade: Facade, manner: tuple[np.ndarray, int, float]
-) -> None:
+def _paint_wall(stage: Stage, corners: np.ndarray, facade: Facade, manner: tuple[np.ndarray, int, float]) -> None:
     """Corners (4, 3): top near, top far, bottom far, bottom near; picture runs away from us."""
     normal, owner, side = manner
     canvas = stage.canvas
@@ -61,9 +59,7 @@ def _paint_wall(
         canvas.shine_texture(projected, (lit * canvas.light.night).astype(np.uint8), owner)
 
 
-def _paint_end(
-    stage: Stage, thing: Thing, rng: np.random.Generator, manner: tuple[Style, int, float]
-) -> None:
+def _paint_end(stage: Stage, thing: Thing, rng: np.random.Generator, manner: tuple[Style, int, float]) -> None:
     """The wall that faces the camera, with its gable."""
     style, owner, pitched = manner
     deep, z = abs(thing.depth), thing.z
@@ -77,11 +73,7 @@ def _paint_end(
     _paint_wall(stage, stage.places(rows), facade, (normal, owner, -1.0))
     if pitched:
         ridge = (inner + outer) / 2
-        gable = [
-            (left, thing.height, z),
-            (ridge, thing.height + pitched, z),
-            (right, thing.height, z),
-        ]
+        gable = [(left, thing.height, z), (ridge, thing.height + pitched, z), (right, thing.height, z)]
         color = style.color * 0.95 * stage.canvas.light.shade(normal)
         stage.canvas.face(stage.places(gable), color, owner)
 
@@ -166,9 +158,7 @@ def paint_fence(stage: Stage, thing: Thing) -> None:
     if kind == "planks":
         image[..., 3] = 255
         image[:, ::step, :3] *= 0.6
-        image[..., :3] *= (
-            1 + 0.07 * noise_patch((rows, columns), 0.9, (thing.seed & 255, 1))[..., None]
-        )
+        image[..., :3] *= 1 + 0.07 * noise_patch((rows, columns), 0.9, (thing.seed & 255, 1))[..., None]
     else:
         image[..., 3] = 120 if kind == "mesh" else 90
         bar = max(step // 3, 1)

@@ -84,9 +84,7 @@ class Canvas:
         thickness = int(max(round(width), 1))
         cv2.polylines(self.paint, [points], False, _paint(color, owner), thickness, shift=_SHIFT)
 
-    def disc(
-        self, centre: np.ndarray, radii: tuple[float, float], color: Color, owner: int
-    ) -> None:
+    def disc(self, centre: np.ndarray, radii: tuple[float, float], color: Color, owner: int) -> None:
         """Fill an upright ellipse; ``centre`` canvas u, v and ``radii`` across, down in pixels."""
         self.polygon(ellipse(centre, radii), color, owner)
 
@@ -130,12 +128,7 @@ class Canvas:
         area[..., 3][lit] = owner
 
     def sprite(
-        self,
-        box: tuple[float, float, float, float],
-        shape: np.ndarray,
-        color: Color,
-        owner: int,
-        soft: bool = False,
+        self, box: tuple[float, float, float, float], shape: np.ndarray, color: Color, owner: int, soft: bool = False
     ) -> None:
         """Paste a picture upright.
 

@@ -18,9 +18,7 @@ _DARKNESS = 0.28  # what is left of the ambient light at night
 _NEAREST_LAMPS = 8
 
 
-def expose(
-    canvas: Canvas, scene: Scene, ground: GroundMap, style: Style, owners: np.ndarray
-) -> np.ndarray:
+def expose(canvas: Canvas, scene: Scene, ground: GroundMap, style: Style, owners: np.ndarray) -> np.ndarray:
     """Apply lamps and night, then haze.
 
     Args:
@@ -70,10 +68,7 @@ def _light_at(x: np.ndarray, z: np.ndarray, lamps: np.ndarray) -> np.ndarray:
 
 
 def _illumination(
-    canvas: Canvas,
-    scene: Scene,
-    places: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray],
-    night: float,
+    canvas: Canvas, scene: Scene, places: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray], night: float
 ) -> np.ndarray:
     """Factors on the painted colours, (H, W, 3) float32.
 

@@ -78,9 +78,7 @@ def sample_style(rng: np.random.Generator, variant: str) -> Style:
     )
 
 
-def paint_facade(
-    rng: np.random.Generator, style: Style, size: tuple[float, float], scale: float
-) -> Facade:
+def paint_facade(rng: np.random.Generator, style: Style, size: tuple[float, float], scale: float) -> Facade:
     """Paint a wall of (height, length) in metres at ``scale`` pixels per metre."""
     rows, columns = (max(round(part * scale), 4) for part in size)
     image = _wall(style, (rows, columns), scale)
@@ -115,9 +113,7 @@ class _Brush:
     def __init__(self, image: np.ndarray, lit: np.ndarray, scale: float, height: float) -> None:
         self.image, self.lit, self.scale, self.height = image, lit, scale, height
 
-    def _corners(
-        self, left: float, right: float, low: float, high: float
-    ) -> tuple[tuple[int, int], tuple[int, int]]:
+    def _corners(self, left: float, right: float, low: float, high: float) -> tuple[tuple[int, int], tuple[int, int]]:
         """First and last pixel (column, row) of a rectangle."""
         top = round((self.height - high) * self.scale)
         bottom = max(round((self.height - low) * self.scale) - 1, top)
@@ -130,9 +126,7 @@ class _Brush:
         first, last = self._corners(left, right, low, high)
         cv2.rectangle(self.image, first, last, color.tolist(), -1)
 
-    def glass(
-        self, box: tuple[float, float, float, float], tone: float, light: np.ndarray | None
-    ) -> None:
+    def glass(self, box: tuple[float, float, float, float], tone: float, light: np.ndarray | None) -> None:
         """A pane: dark below, mirroring the sky above; ``light`` shines at night."""
         left, right, low, high = box
         self.fill(left, right, low, high, _GLASS * (tone * 0.8))
@@ -141,9 +135,7 @@ class _Brush:
             cv2.rectangle(self.lit, *self._corners(*box), light.tolist(), -1)
 
 
-def _upper_floors(
-    rng: np.random.Generator, style: Style, brush: _Brush, size: tuple[float, float]
-) -> None:
+def _upper_floors(rng: np.random.Generator, style: Style, brush: _Brush, size: tuple[float, float]) -> None:
     height, length = size
     count = max(int((length - 0.6) / style.bay), 1)
     margin = (length - count * style.bay) / 2
@@ -167,9 +159,7 @@ def _upper_floors(
         low += style.floor
 
 
-def _window(
-    rng: np.random.Generator, style: Style, brush: _Brush, box: tuple[float, float, float, float]
-) -> None:
+def _window(rng: np.random.Generator, style: Style, brush: _Brush, box: tuple[float, float, float, float]) -> None:
     left, right, low, high = box
     fine = brush.scale > 5
     if fine:
@@ -212,10 +202,7 @@ def _shops(rng: np.random.Generator, brush: _Brush, style: Style, length: float)
 
 
 def _sign_board(
-    rng: np.random.Generator,
-    brush: _Brush,
-    box: tuple[float, float, float, float],
-    color: np.ndarray,
+    rng: np.random.Generator, brush: _Brush, box: tuple[float, float, float, float], color: np.ndarray
 ) -> None:
     left, right, low, high = box
     brush.fill(left, right, low, high, color)

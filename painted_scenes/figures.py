@@ -41,13 +41,7 @@ def paint_person(stage: Stage, thing: Thing) -> None:
     for side, step in ((-1, stride), (1, -stride)):
         knee = (step * 0.55 + 0.03, 0.28 * tall, side * 0.05 * tall)
         foot = (step, 0.05, side * 0.055 * tall)
-        strokes.append(
-            (
-                [(0, hip, side * 0.05 * tall), knee, foot],
-                0.085 * tall,
-                trousers * (0.9 + 0.1 * side),
-            )
-        )
+        strokes.append(([(0, hip, side * 0.05 * tall), knee, foot], 0.085 * tall, trousers * (0.9 + 0.1 * side)))
         strokes.append(([foot, (step + 0.13, 0.04, foot[2])], 0.05 * tall, _SHOE))
     arms = []
     for side, step in ((-1, -swing), (1, swing)):
@@ -86,23 +80,11 @@ def paint_bicycle(stage: Stage, thing: Thing) -> None:
     _bicycle(stage, _two_wheeler_frame(stage, thing), rng, owner)
 
 
-def _bicycle(
-    stage: Stage, frame: tuple[np.ndarray, float], rng: np.random.Generator, owner: int
-) -> None:
+def _bicycle(stage: Stage, frame: tuple[np.ndarray, float], rng: np.random.Generator, owner: int) -> None:
     color = _pick(rng, _FRAMES)
     spokes(stage, frame, ((-0.52, 0.34), (0.52, 0.34)), (0.055, 0.40), owner)
     bars: list[Stroke] = [
-        (
-            [
-                (-0.52, 0.34, 0),
-                (-0.05, 0.30, 0),
-                (0.36, 0.78, 0),
-                (-0.18, 0.80, 0),
-                (-0.05, 0.30, 0),
-            ],
-            0.055,
-            color,
-        ),
+        ([(-0.52, 0.34, 0), (-0.05, 0.30, 0), (0.36, 0.78, 0), (-0.18, 0.80, 0), (-0.05, 0.30, 0)], 0.055, color),
         ([(-0.52, 0.34, 0), (-0.18, 0.80, 0), (-0.21, 0.94, 0)], 0.05, color),
         ([(0.52, 0.34, 0), (0.36, 0.80, 0), (0.33, 1.02, 0)], 0.05, color),
         ([(0.33, 1.02, -0.27), (0.37, 1.03, 0), (0.33, 1.02, 0.27)], 0.045, (40, 40, 42)),
@@ -122,15 +104,9 @@ def paint_rider(stage: Stage, thing: Thing) -> None:
     turn = rng.uniform(0, 2 * np.pi)
     strokes: list[Stroke] = []
     for side, phase in ((-1, 0.0), (1, np.pi)):
-        pedal = (
-            -0.05 + 0.17 * np.cos(turn + phase),
-            0.30 + 0.17 * np.sin(turn + phase),
-            side * 0.1,
-        )
+        pedal = (-0.05 + 0.17 * np.cos(turn + phase), 0.30 + 0.17 * np.sin(turn + phase), side * 0.1)
         knee = (0.16 + 0.1 * np.cos(turn + phase), 0.72 + 0.09 * np.sin(turn + phase), side * 0.12)
-        strokes.append(
-            ([(-0.2, 1.0, side * 0.09), knee, pedal], 0.135, trousers * (0.92 + 0.08 * side))
-        )
+        strokes.append(([(-0.2, 1.0, side * 0.09), knee, pedal], 0.135, trousers * (0.92 + 0.08 * side)))
         strokes.append(([pedal, (pedal[0] + 0.12, pedal[1], pedal[2])], 0.08, _SHOE))
     lean = rng.uniform(0.05, 0.28)
     _rider_top(rng, strokes, (lean - 0.05, 1.5), (0.33, 1.04), (top, skin))

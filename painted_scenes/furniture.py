@@ -17,9 +17,7 @@ def _metal(stage: Stage, rng: np.random.Generator) -> np.ndarray:
     return color * stage.canvas.light.shade(_FRONT)
 
 
-def _bar(
-    stage: Stage, ends: list[tuple[float, float, float]], thick: float, color: Color, owner: int
-) -> None:
+def _bar(stage: Stage, ends: list[tuple[float, float, float]], thick: float, color: Color, owner: int) -> None:
     """A round bar through (lateral, y, z) points, with a dark side; ``thick`` in metres."""
     points = stage.canvas.camera.project(stage.places(ends))
     width = max(thick * stage.canvas.camera.pixels_per_metre(ends[0][2]), 1.6)
@@ -48,16 +46,12 @@ def paint_lamp(stage: Stage, thing: Thing) -> None:
     _bar(stage, [foot, bend], 0.22, color, owner)
     _bar(stage, [bend, tip], 0.10, color, owner)
     head = [tip, (tip[0] + np.sign(thing.depth) * 0.6, tip[1] - 0.03, thing.z)]
-    _bar(
-        stage, head, 0.20, np.array([150.0, 150.0, 146.0]) * stage.canvas.light.shade(_FRONT), owner
-    )
+    _bar(stage, head, 0.20, np.array([150.0, 150.0, 146.0]) * stage.canvas.light.shade(_FRONT), owner)
     if stage.canvas.light.night > 0:
         middle = stage.screen(head[1][0] - np.sign(thing.depth) * 0.3, thing.z, tip[1] - 0.06)
         scale = stage.canvas.camera.pixels_per_metre(thing.z)
         glow = np.array([255, 206, 140]) * stage.canvas.light.night
-        stage.canvas.shine(
-            ellipse(middle, (max(0.3 * scale, 1), max(0.12 * scale, 1))), glow, owner
-        )
+        stage.canvas.shine(ellipse(middle, (max(0.3 * scale, 1), max(0.12 * scale, 1))), glow, owner)
 
 
 def paint_light(stage: Stage, thing: Thing) -> None:
@@ -80,9 +74,7 @@ def paint_light(stage: Stage, thing: Thing) -> None:
 _SIGNALS = ((240, 50, 40), (250, 190, 50), (60, 230, 130))
 
 
-def _signal_head(
-    stage: Stage, place: tuple[float, float, float], manner: tuple[int, bool], owner: int
-) -> None:
+def _signal_head(stage: Stage, place: tuple[float, float, float], manner: tuple[int, bool], owner: int) -> None:
     """A box with three lamps hanging from (lateral, y, z); lamps face us unless ``away``."""
     lateral, high, z = place
     state, away = manner
@@ -118,13 +110,7 @@ def paint_sign(stage: Stage, thing: Thing) -> None:
     color, pole = _metal(stage, rng), stage.add(POLE, thing)
     high, reach = thing.height, thing.lateral + thing.depth
     foot = (thing.lateral, 0.0, thing.z)
-    _bar(
-        stage,
-        [foot, (thing.lateral, high, thing.z)],
-        0.14 if not thing.depth else 0.26,
-        color,
-        pole,
-    )
+    _bar(stage, [foot, (thing.lateral, high, thing.z)], 0.14 if not thing.depth else 0.26, color, pole)
     if thing.depth:
         _bar(stage, [(thing.lateral, high, thing.z), (reach, high, thing.z)], 0.16, color, pole)
     owner = stage.add(SIGN, thing)
@@ -167,12 +153,7 @@ def _plate(stage: Stage, rng: np.random.Generator, thing: Thing, owner: int) -> 
     canvas.polygon(middle + mark * radius, ink * lit, owner)
 
 
-def _board(
-    stage: Stage,
-    rng: np.random.Generator,
-    place: tuple[float, float, float, float],
-    owner: int,
-) -> None:
+def _board(stage: Stage, rng: np.random.Generator, place: tuple[float, float, float, float], owner: int) -> None:
     """A rectangle with lines of writing; ``place`` is lateral, y, z and half width."""
     lateral, high, z, wide = place
     canvas = stage.canvas
@@ -187,9 +168,7 @@ def _board(
     canvas.polygon(middle + shape * (0.95, 0.92), color * lit, owner)
     for line in (-0.45, 0.0, 0.45):
         end = rng.uniform(0.2, 0.8)
-        text = np.array(
-            [(-0.8, line - 0.13), (end, line - 0.13), (end, line + 0.13), (-0.8, line + 0.13)]
-        )
+        text = np.array([(-0.8, line - 0.13), (end, line - 0.13), (end, line + 0.13), (-0.8, line + 0.13)])
         canvas.polygon(middle + text * (wide * scale, tall * scale), ink * lit, owner)
 
 

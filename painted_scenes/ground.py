@@ -51,9 +51,7 @@ def paint_ground(stage: Stage, scene: Scene) -> GroundMap:
     rng = np.random.default_rng([scene.road.crown, 3])
     kinds = _kinds(ground, scene.road)
     order = ("road", "pavement", "terrain")
-    asphalt = rng.uniform(78, 112) * np.array(
-        [1.0, rng.uniform(0.97, 1.01), rng.uniform(0.94, 1.03)]
-    )
+    asphalt = rng.uniform(78, 112) * np.array([1.0, rng.uniform(0.97, 1.01), rng.uniform(0.94, 1.03)])
     colors = [asphalt, rng.choice(_PAVINGS) * rng.uniform(0.85, 1.1), rng.choice(_GRASSES) * 1.0]
     table = np.array(colors, np.float32)
     color = table[kinds]
@@ -126,16 +124,12 @@ def _paint_kerbs(ground: GroundMap, road: Road, color: np.ndarray, kinds: np.nda
         color[gutter] *= 0.74
 
 
-def _paint_share(
-    ground: GroundMap, road: Road, kinds: np.ndarray
-) -> tuple[np.ndarray | None, np.ndarray | None]:
+def _paint_share(ground: GroundMap, road: Road, kinds: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
     """How much of each pixel is under white and under yellow paint, 0..1."""
     foot = ground.z / 500 + 1e-3  # metres a pixel covers, roughly; softens edges far away
     shares: list[np.ndarray | None] = [None, None]
     for line in road.markings:
-        inside = np.clip(
-            (line.width / 2 - np.abs(ground.lateral - line.lateral)) / foot + 0.5, 0, 1
-        )
+        inside = np.clip((line.width / 2 - np.abs(ground.lateral - line.lateral)) / foot + 0.5, 0, 1)
         if line.dash:
             inside = inside * (np.mod(ground.z, line.dash + line.gap) < line.dash)
         which = int(line.yellow)
@@ -153,8 +147,7 @@ def _paint_share(
         marks = np.where(band & across, stripe * 1.0, marks)
         stop = (ground.z > road.zebra[0] - 1.6) & (ground.z < road.zebra[0] - 1.2)
         right_way = (ground.lateral < road.right - 0.3) & (
-            ground.lateral
-            > min(lane.middle - lane.width / 2 for lane in road.lanes if lane.direction > 0)
+            ground.lateral > min(lane.middle - lane.width / 2 for lane in road.lanes if lane.direction > 0)
         )
         marks = np.where(stop & right_way, 1.0, marks)
     marks = marks * (kinds == 0)
@@ -199,9 +192,7 @@ def paint_details(stage: Stage, scene: Scene, ground: GroundMap) -> None:
         _paint_arrow(stage, road.crossing[0] - rng.uniform(9, 13), lit * 214, owner)
 
 
-def _ground_quad(
-    stage: Stage, place: tuple[float, float, float, float], color: np.ndarray, owner: int
-) -> None:
+def _ground_quad(stage: Stage, place: tuple[float, float, float, float], color: np.ndarray, owner: int) -> None:
     lateral, wide, z, long = place
     corners = [(lateral, 0, z), (lateral, 0, z + long), (lateral + wide, 0, z + long)]
     corners.append((lateral + wide, 0, z))
@@ -257,12 +248,7 @@ def _footprint(stage: Stage, thing: Thing) -> tuple[np.ndarray | None, float]:
         near, far = max(thing.z, 0.0), thing.z + thing.length
         deep = thing.depth if thing.kind == "building" else np.sign(thing.lateral) * 0.5
         outer = thing.lateral + deep
-        rows = [
-            (thing.lateral, 0, near),
-            (thing.lateral, 0, far),
-            (outer, 0, far),
-            (outer, 0, near),
-        ]
+        rows = [(thing.lateral, 0, near), (thing.lateral, 0, far), (outer, 0, far), (outer, 0, near)]
         return stage.places(rows), thing.height
     wide, tall = _FOOT.get(thing.kind, (0.5, thing.height or 1.6))
     long = thing.length if thing.kind in _FOOT else 0.5

@@ -9,12 +9,7 @@ from painted_scenes.scene import Lane, Marking, Road, Strip, View
 PARKING_WIDTH = 2.2  # metres
 
 # Per style: chance of a grass verge at the kerb, and of a green band behind the pavement.
-_GREEN = {
-    "city": (0.12, 0.08),
-    "residential": (0.35, 0.6),
-    "park": (0.5, 0.85),
-    "suburb": (0.55, 0.7),
-}
+_GREEN = {"city": (0.12, 0.08), "residential": (0.35, 0.6), "park": (0.5, 0.85), "suburb": (0.55, 0.7)}
 
 
 def sample_view(rng: np.random.Generator) -> View:
@@ -62,9 +57,7 @@ def sample_road(rng: np.random.Generator, style: str, tram: bool) -> Road:
     )
 
 
-def _lanes(
-    rng: np.random.Generator, width: float, tram: bool
-) -> tuple[tuple[Lane, ...], float, float]:
+def _lanes(rng: np.random.Generator, width: float, tram: bool) -> tuple[tuple[Lane, ...], float, float]:
     """Lanes with the own one first, and the edges of all of them."""
     forward = int(rng.choice([1, 2, 3], p=[0.45, 0.40, 0.15]))
     against = int(rng.choice([0, 1, 2], p=[0.15, 0.60, 0.25]))
@@ -82,10 +75,7 @@ def _lanes(
 
 
 def _markings(
-    rng: np.random.Generator,
-    lanes: tuple[Lane, ...],
-    edges: tuple[float, float],
-    parking: dict[int, bool],
+    rng: np.random.Generator, lanes: tuple[Lane, ...], edges: tuple[float, float], parking: dict[int, bool]
 ) -> tuple[Marking, ...]:
     """Lines between the lanes, along the middle and at the edges."""
     if len(lanes) <= 2 and rng.random() < 0.25:
@@ -127,9 +117,7 @@ def _bands(rng: np.random.Generator, style: str) -> list[tuple[str, float]]:
     return bands
 
 
-def _strips(
-    left: float, right: float, outward: dict[int, list[tuple[str, float]]]
-) -> tuple[Strip, ...]:
+def _strips(left: float, right: float, outward: dict[int, list[tuple[str, float]]]) -> tuple[Strip, ...]:
     strips = [Strip("road", left, right)]
     for side in (-1, 1):
         edge = left if side < 0 else right
@@ -140,9 +128,7 @@ def _strips(
     return tuple(sorted(strips, key=lambda strip: strip.left))
 
 
-def _zebra(
-    rng: np.random.Generator, crossing: tuple[float, float] | None
-) -> tuple[float, float] | None:
+def _zebra(rng: np.random.Generator, crossing: tuple[float, float] | None) -> tuple[float, float] | None:
     """Stripes for pedestrians before a cross street, or in the middle of the block."""
     depth = rng.uniform(2.5, 4.0)
     if crossing is not None:

@@ -16,10 +16,7 @@ _GTA5_STRETCHES = {
         (13626, 13722),
     ),
 }  # fmt: skip
-_CITIES = {
-    "train": ("aachen", "bochum", "bremen", "cologne"),
-    "val": ("frankfurt", "lindau", "munster"),
-}
+_CITIES = {"train": ("aachen", "bochum", "bremen", "cologne"), "val": ("frankfurt", "lindau", "munster")}
 
 
 def gta5_name(split: str, index: int) -> str:
@@ -29,9 +26,7 @@ def gta5_name(split: str, index: int) -> str:
         if left <= last - first:
             return f"{first + left:05d}"
         left -= last - first + 1
-    raise SegibnError(
-        f"GTA5 {split} names end at {index - left} frames; ask for fewer with --frames"
-    )
+    raise SegibnError(f"GTA5 {split} names end at {index - left} frames; ask for fewer with --frames")
 
 
 def cityscapes_name(split: str, index: int) -> tuple[str, str]:

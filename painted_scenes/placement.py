@@ -35,8 +35,7 @@ class Traffic:
     def is_free(self, lateral: float, start: float, end: float) -> bool:
         """Whether nothing stands within 2 m to either side on this stretch."""
         return all(
-            abs(lateral - other) > 2.0 or end + 0.8 < first or start - 0.8 > last
-            for other, first, last in self.taken
+            abs(lateral - other) > 2.0 or end + 0.8 < first or start - 0.8 > last for other, first, last in self.taken
         )
 
     def place(self, kind: str, lateral: float, z: float, length: float, turn: float = 0.0) -> bool:

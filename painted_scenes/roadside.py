@@ -102,16 +102,7 @@ def _fill_zone(side: Side, kind: str, z: float, length: float) -> None:
         back = side.sign * (rng.uniform(2, 6) if kind == "house" else rng.uniform(0, 0.6))
         depth = side.sign * rng.uniform(8, 16)
         height = rng.uniform(low, high)
-        side.add(
-            "building",
-            front + back,
-            z,
-            order=far + 0.2,
-            length=length,
-            height=height,
-            depth=depth,
-            variant=kind,
-        )
+        side.add("building", front + back, z, order=far + 0.2, length=length, height=height, depth=depth, variant=kind)
         if kind == "house" and rng.random() < 0.7:
             border = str(rng.choice(["hedge", "wall", "fence"], p=[0.5, 0.25, 0.25]))
             side.add(border, front, z, order=far, length=length, height=rng.uniform(0.8, 1.5))
@@ -172,19 +163,10 @@ def _place_signs(side: Side) -> None:
     for _ in range(int(rng.poisson(1.7))):
         z = rng.uniform(4.5, 15)
         if not side.in_crossing(z):
-            kind = str(
-                rng.choice(["round", "triangle", "square", "board"], p=[0.4, 0.22, 0.2, 0.18])
-            )
+            kind = str(rng.choice(["round", "triangle", "square", "board"], p=[0.4, 0.22, 0.2, 0.18]))
             side.add("sign", lateral, z, height=rng.uniform(2.2, 3.2), variant=kind)
     if rng.random() < 0.10:
-        side.add(
-            "sign",
-            lateral,
-            rng.uniform(12, 35),
-            height=5.5,
-            depth=-side.sign * 4.0,
-            variant="gantry",
-        )
+        side.add("sign", lateral, rng.uniform(12, 35), height=5.5, depth=-side.sign * 4.0, variant="gantry")
     stop = road.crossing[0] - 1 if road.crossing else (road.zebra[1] if road.zebra else None)
     if stop is None and rng.random() < 0.35:
         stop = rng.uniform(7, 16)
@@ -208,9 +190,7 @@ def _place_people(side: Side, style: str) -> None:
         lateral = side.on_walk()
         for member in range(int(rng.choice([1, 2, 3], p=[0.65, 0.27, 0.08]))):
             place = lateral + 0.6 * member * side.sign
-            side.add(
-                "person", place, z + rng.uniform(-0.4, 0.4), heading=turn, height=_stature(rng)
-            )
+            side.add("person", place, z + rng.uniform(-0.4, 0.4), heading=turn, height=_stature(rng))
     if road.zebra is not None and side.sign > 0 and rng.random() < 0.6:
         for _ in range(int(rng.integers(1, 4))):
             place = rng.uniform(road.left, road.right)
@@ -236,13 +216,7 @@ def _place_clutter(side: Side) -> None:
     if rng.random() < 0.2:
         z, step = rng.uniform(4, 10), rng.uniform(1.5, 3)
         for number in range(int(rng.integers(3, 8))):
-            side.add(
-                "pole",
-                side.kerb + side.sign * 0.35,
-                z + step * number,
-                height=0.95,
-                variant="bollard",
-            )
+            side.add("pole", side.kerb + side.sign * 0.35, z + step * number, height=0.95, variant="bollard")
 
 
 def _stature(rng: np.random.Generator) -> float:

@@ -33,9 +33,7 @@ class Solid:
         self._colors.append(np.append(color, 0.0)[:4])
         self._shine.append(shine)
 
-    def prism(
-        self, profile: list[tuple[float, float]], widths: list[float], colors: list[Color]
-    ) -> None:
+    def prism(self, profile: list[tuple[float, float]], widths: list[float], colors: list[Color]) -> None:
         """Add a body with a side profile.
 
         Args:
@@ -52,9 +50,7 @@ class Solid:
             j = (i + 1) % count
             self.face(np.array([left[i], right[i], right[j], left[j]]), colors[i])
 
-    def side_patch(
-        self, corners: list[tuple[float, float]], widths: tuple[float, float], color: Color
-    ) -> None:
+    def side_patch(self, corners: list[tuple[float, float]], widths: tuple[float, float], color: Color) -> None:
         """Add a flat patch to both sides.
 
         Args:
@@ -75,11 +71,7 @@ class Solid:
         self.side_patch(corners, (width, width), color)
 
     def end_box(
-        self,
-        place: float,
-        box: tuple[float, float, float, float],
-        color: Color,
-        shine: Color | None = None,
+        self, place: float, box: tuple[float, float, float, float], color: Color, shine: Color | None = None
     ) -> None:
         """Add a rectangle (left, right, low, high) to the front (place > 0) or the back."""
         left, right, low, high = box
@@ -93,19 +85,11 @@ class Solid:
         """Add a tyre and, if ``fine``, a rim to both sides."""
         angle = np.arange(12) * (2 * np.pi / 12)
         for share, tone in ((1.0, 24.0), (0.62, 112.0), (0.2, 60.0))[: 3 if fine else 1]:
-            ring = [
-                (forward + radius * share * np.cos(a), radius + radius * share * np.sin(a))
-                for a in angle
-            ]
+            ring = [(forward + radius * share * np.cos(a), radius + radius * share * np.sin(a)) for a in angle]
             self.side_patch(ring, (width, width), np.full(3, tone))
 
     def paint(
-        self,
-        stage: Stage,
-        place: np.ndarray,
-        heading: float,
-        owner: int,
-        coat: np.ndarray | None = None,
+        self, stage: Stage, place: np.ndarray, heading: float, owner: int, coat: np.ndarray | None = None
     ) -> None:
         """Paint all faces that are turned towards the camera.
 
@@ -191,10 +175,7 @@ def spokes(
         up = radius + radius * np.sin(angle)
         x, z = place[0] + along * np.sin(heading), place[2] + along * np.cos(heading)
         ring = canvas.camera.project(np.stack([x, up, z], axis=1))
-        low, high = (
-            np.floor(ring.min(axis=0)).astype(int),
-            np.ceil(ring.max(axis=0)).astype(int) + 1,
-        )
+        low, high = (np.floor(ring.min(axis=0)).astype(int), np.ceil(ring.max(axis=0)).astype(int) + 1)
         area = canvas.paint[max(low[1], 0) : max(high[1], 0), max(low[0], 0) : max(high[0], 0)]
         before = area[..., :3].astype(np.float32)
         canvas.polygon(ring, (40, 40, 42), owner)

@@ -144,8 +144,7 @@ def _game(rng: np.random.Generator) -> Style:
         haze=rng.uniform(0.0008, 0.006),
         haze_color=low,
         exposure=float(np.exp(rng.uniform(np.log(0.52), np.log(1.55)))),
-        cast=_rgb(1.03 + 0.04 * warmth, 1.01, 0.97 - 0.05 * warmth)
-        + np.clip(rng.normal(0, 0.08, 3), -0.2, 0.2),
+        cast=_rgb(1.03 + 0.04 * warmth, 1.01, 0.97 - 0.05 * warmth) + np.clip(rng.normal(0, 0.08, 3), -0.2, 0.2),
         contrast=rng.uniform(0.68, 1.35),
         gamma=rng.uniform(0.75, 1.38),
         saturation=rng.uniform(0.7, 1.5),
@@ -271,10 +270,4 @@ def _night(rng: np.random.Generator) -> Light:
     )
 
 
-_WEATHER_LIGHTS = {
-    "overcast": _overcast,
-    "sunny": _sunny,
-    "hazy": _hazy,
-    "dusk": _dusk,
-    "night": _night,
-}
+_WEATHER_LIGHTS = {"overcast": _overcast, "sunny": _sunny, "hazy": _hazy, "dusk": _dusk, "night": _night}

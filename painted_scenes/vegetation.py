@@ -80,21 +80,12 @@ def _bare(number: int) -> np.ndarray:
             continue
         for _ in range(int(rng.integers(2, 4))):
             turn = angle + rng.normal(0, 0.5)
-            queue.append(
-                (
-                    *end,
-                    turn * 0.93 - 0.07 * np.pi / 2,
-                    length * rng.uniform(0.62, 0.82),
-                    width * 0.64,
-                )
-            )
+            queue.append((*end, turn * 0.93 - 0.07 * np.pi / 2, length * rng.uniform(0.62, 0.82), width * 0.64))
     kernel = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (9, 9))
     covered = cv2.morphologyEx(lines, cv2.MORPH_CLOSE, kernel)
     haze = cv2.GaussianBlur(covered, (0, 0), 2.0) // 4  # finest twigs, too thin to draw
     light = np.full_like(lines, 128)
-    return np.stack(
-        [light, np.maximum(lines, haze), (covered > 127).astype(np.uint8) * 255], axis=-1
-    )
+    return np.stack([light, np.maximum(lines, haze), (covered > 127).astype(np.uint8) * 255], axis=-1)
 
 
 def paint_tree(stage: Stage, thing: Thing) -> None:
@@ -128,12 +119,7 @@ def _green(rng: np.random.Generator) -> np.ndarray:
     return rng.choice(_GREENS) * rng.uniform(0.8, 1.25) * rng.uniform(0.95, 1.05, 3)
 
 
-def _trunk(
-    stage: Stage,
-    ends: tuple[np.ndarray, np.ndarray],
-    thick: float,
-    manner: tuple[np.ndarray, int],
-) -> None:
+def _trunk(stage: Stage, ends: tuple[np.ndarray, np.ndarray], thick: float, manner: tuple[np.ndarray, int]) -> None:
     foot, top = ends
     color, owner = manner
     side = np.array([thick / 2, 0.0])

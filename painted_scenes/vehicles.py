@@ -30,15 +30,7 @@ def paint_truck(stage: Stage, thing: Thing) -> None:
     solid.prism(
         profile,
         [half * 0.96] * 6,
-        [
-            BLACK,
-            cab_color,
-            cab_color,
-            cab_color * 1.1,
-            cab_color * 1.1,
-            cab_color * 0.8,
-            cab_color,
-        ],
+        [BLACK, cab_color, cab_color, cab_color * 1.1, cab_color * 1.1, cab_color * 0.8, cab_color],
     )
     solid.side_box((cab_back + 0.5, 0.475 * long, 1.45, cab_top - 0.4), half * 0.96, GLASS)
     solid.end_box(0.495 * long, (-half * 0.86, half * 0.86, 1.45, cab_top - 0.3), GLASS * 1.2)
@@ -58,9 +50,7 @@ def paint_truck(stage: Stage, thing: Thing) -> None:
     solid.paint(stage, place, heading, stage.add(TRUCK, thing, countable=True))
 
 
-def _slab(
-    solid: Solid, box: tuple[float, float, float, float], half: float, color: np.ndarray
-) -> None:
+def _slab(solid: Solid, box: tuple[float, float, float, float], half: float, color: np.ndarray) -> None:
     back, front, low, high = box
     profile = [(back, low), (front, low), (front, high), (back, high)]
     solid.prism(profile, [half] * 4, [BLACK, color, color * 1.1, color, color])
@@ -90,24 +80,18 @@ def paint_bus(stage: Stage, thing: Thing) -> None:
         (-0.5 * long, 0.3), (0.5 * long, 0.3), (0.5 * long, 1.1), (0.49 * long, top - 0.1),
         (0.48 * long, top), (-0.49 * long, top), (-0.5 * long, top - 0.15),
     ]  # fmt: skip
-    solid.prism(
-        profile, [half] * 7, [BLACK, color, color, color, color * 1.1, color, color * 0.92, color]
-    )
+    solid.prism(profile, [half] * 7, [BLACK, color, color, color, color * 1.1, color, color * 0.92, color])
     if rng.random() < 0.6:
         solid.side_box((-0.5 * long, 0.5 * long, 0.32, 0.85), half, second)
     inside = (230, 226, 200)
     _window_band(solid, (long, half), (1.25, top - 0.55), rng.uniform(1.3, 1.8))
     for door in (0.40, -0.02):
-        solid.side_box(
-            (door * long - 0.55, door * long + 0.55, 0.4, top - 0.55), half + 0.005, GLASS * 0.9
-        )
+        solid.side_box((door * long - 0.55, door * long + 0.55, 0.4, top - 0.55), half + 0.005, GLASS * 0.9)
     for axle in (-0.28, 0.27):
         solid.wheel(axle * long, 0.48, half)
     solid.end_box(0.5 * long, (-half * 0.92, half * 0.92, 1.05, top - 0.5), GLASS * 1.2)
     solid.end_box(0.5 * long, (-half * 0.6, half * 0.6, top - 0.42, top - 0.14), BLACK)
-    solid.end_box(
-        0.5 * long, (-half * 0.4, half * 0.4, top - 0.36, top - 0.2), (240, 170, 40), (255, 180, 60)
-    )
+    solid.end_box(0.5 * long, (-half * 0.4, half * 0.4, top - 0.36, top - 0.2), (240, 170, 40), (255, 180, 60))
     solid.end_box(-0.5 * long, (-half * 0.8, half * 0.8, 1.7, top - 0.4), GLASS, inside)
     solid.end_box(-0.5 * long, (-half * 0.75, half * 0.75, 0.55, 1.2), color * 0.6)
     _lamps(solid, long, half, 0.8)
@@ -115,9 +99,7 @@ def paint_bus(stage: Stage, thing: Thing) -> None:
     solid.paint(stage, place, heading, stage.add(BUS, thing, countable=True))
 
 
-def _window_band(
-    solid: Solid, body: tuple[float, float], level: tuple[float, float], step: float
-) -> None:
+def _window_band(solid: Solid, body: tuple[float, float], level: tuple[float, float], step: float) -> None:
     """Panes along both sides; ``body`` is length and half width."""
     long, half = body
     x = -0.48 * long
@@ -145,18 +127,7 @@ def paint_train(stage: Stage, thing: Thing) -> None:
         (-0.47 * long, top - 0.1), (-0.495 * long, 1.5), (-0.5 * long, 0.9),
     ]  # fmt: skip
     roof = np.full(3, 120.0)
-    faces = [
-        BLACK,
-        color * 0.8,
-        color,
-        GLASS * 1.2,
-        pale,
-        roof,
-        pale,
-        GLASS * 1.2,
-        color,
-        color * 0.8,
-    ]
+    faces = [BLACK, color * 0.8, color, GLASS * 1.2, pale, roof, pale, GLASS * 1.2, color, color * 0.8]
     solid.prism(profile, [half] * 10, [*faces, color])
     solid.side_box((-0.47 * long, 0.47 * long, 1.15, top - 0.15), half, pale)
     solid.side_box((-0.48 * long, 0.48 * long, 0.2, 0.38), half, BLACK)
@@ -167,9 +138,7 @@ def paint_train(stage: Stage, thing: Thing) -> None:
         solid.side_box((x - 0.3, x + 0.3, 0.3, top - 0.05), half + 0.02, BLACK * 1.6)
         solid.side_box((x + 1.2, x + 2.4, 0.4, top - 0.5), half + 0.02, GLASS)
     for place in (-0.5 * long, 0.5 * long):
-        solid.end_box(
-            place * 0.985, (-0.7, 0.7, top - 0.5, top - 0.2), (220, 160, 50), (255, 170, 60)
-        )
+        solid.end_box(place * 0.985, (-0.7, 0.7, top - 0.5, top - 0.2), (220, 160, 50), (255, 170, 60))
     _lamps(solid, long, half * 0.9, 0.62)
     place, heading = vehicle_frame(stage, thing)
     owner = stage.add(TRAIN, thing, countable=True)

@@ -44,11 +44,7 @@ class FrameJob:
 
 
 def write_sample_data(
-    output: Path,
-    spec: SampleSpec,
-    *,
-    workers: int | None = None,
-    progress: Callable[[int], None] | None = None,
+    output: Path, spec: SampleSpec, *, workers: int | None = None, progress: Callable[[int], None] | None = None
 ) -> bool:
     """Write sample data into ``output``; False if that holds exactly this already.
 
@@ -137,9 +133,7 @@ def _id_palette() -> np.ndarray:
     return np.array([colors[label_id] for label_id in range(len(colors))], np.uint8)
 
 
-def _write_frames(
-    jobs: list[FrameJob], workers: int | None, progress: Callable[[int], None] | None
-) -> None:
+def _write_frames(jobs: list[FrameJob], workers: int | None, progress: Callable[[int], None] | None) -> None:
     workers = min(workers or len(os.sched_getaffinity(0)), max(len(jobs) // 4, 1))
     results = map_in_processes(write_frame, jobs, workers, 4, "painting the frames")
     for done, _ in enumerate(results, start=1):
@@ -173,9 +167,7 @@ def _inspect(output: Path) -> object:
     if not present:
         return None
     if MANIFEST not in present:
-        raise SegibnError(
-            f"{output}: holds files that this program did not make; choose a new or empty folder"
-        )
+        raise SegibnError(f"{output}: holds files that this program did not make; choose a new or empty folder")
     strangers = sorted(present - {MANIFEST, *SETS})
     if strangers:
         raise SegibnError(

@@ -132,16 +132,13 @@ def parse_description(text: str | bytes, source: str) -> Description:
     except (ValueError, RecursionError):
         tree = None
     if not isinstance(tree, dict) or tree.get("format") != FORMAT:
-        raise CheckpointError(
-            f"{source}: its metadata `{KEY}` is no description of segibn; export it again"
-        )
+        raise CheckpointError(f"{source}: its metadata `{KEY}` is no description of segibn; export it again")
     version = tree.get("format_version")
     if not isinstance(version, int) or version < 1:
         raise CheckpointError(f"{source}: its description has no version; export it again")
     if version > FORMAT_VERSION:
         raise CheckpointError(
-            f"{source} has export format {version}, this version of segibn reads up to "
-            f"{FORMAT_VERSION}; update segibn"
+            f"{source} has export format {version}, this version of segibn reads up to {FORMAT_VERSION}; update segibn"
         )
     try:
         return Description.model_validate(tree)

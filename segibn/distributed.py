@@ -41,10 +41,7 @@ def process_group(device: torch.device) -> Iterator[None]:
         torch.cuda.set_device(device)
     store, rank, world = next(rendezvous("env://"))
     dist.init_process_group(
-        "nccl" if device.type == "cuda" else "gloo",
-        store=fresh_store(store, rank, world),
-        rank=rank,
-        world_size=world,
+        "nccl" if device.type == "cuda" else "gloo", store=fresh_store(store, rank, world), rank=rank, world_size=world
     )
     try:
         yield

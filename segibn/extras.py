@@ -11,11 +11,7 @@ def is_there(package: str) -> bool:
 
 
 def require(
-    extra: str,
-    *packages: str,
-    purpose: str,
-    instead: str = "",
-    error: type[SegibnError] = ConfigError,
+    extra: str, *packages: str, purpose: str, instead: str = "", error: type[SegibnError] = ConfigError
 ) -> None:
     """Check that packages are there before work begins that needs them.
 

@@ -54,12 +54,7 @@ def machine() -> dict[str, str | int | None]:
 
 def origin() -> dict[str, Any]:
     """All of the above, as records keep it."""
-    return {
-        "command": command_line(),
-        "git_revision": git_revision(),
-        "versions": versions(),
-        "machine": machine(),
-    }
+    return {"command": command_line(), "git_revision": git_revision(), "versions": versions(), "machine": machine()}
 
 
 def usable_cores() -> int:

@@ -23,9 +23,7 @@ ADVICE = COMMANDS | {"print_then", "warning", "warn"}
 OTHERS = r"python \S+\.py.*|pip install[^;,)]*|torchrun.*|docker run.*"
 """Commands of other programs, whose options are not ours."""
 OPTION = re.compile(r"(?<![\w-])--[a-z][\w-]*")
-KEY = re.compile(
-    rf"(?<![\w./'])(?:{'|'.join(RunConfig.model_fields)})(?:\.[a-z]\w*)+(?![\w(]|\.\w)"
-)
+KEY = re.compile(rf"(?<![\w./'])(?:{'|'.join(RunConfig.model_fields)})(?:\.[a-z]\w*)+(?![\w(]|\.\w)")
 
 
 def messages() -> Iterator[tuple[str, str]]:

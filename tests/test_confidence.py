@@ -53,9 +53,7 @@ def test_confidence_is_the_softmax_of_the_full_size_logits(segmenter, image):
     with torch.inference_mode():
         logits = segmenter(segmenter.normalize(pixels)).logits
     expected = logits.softmax(1).amax(1)[0].numpy()
-    np.testing.assert_allclose(
-        confident_label_maps(Predictor(segmenter), [image])[0][1], expected, atol=2e-6
-    )
+    np.testing.assert_allclose(confident_label_maps(Predictor(segmenter), [image])[0][1], expected, atol=2e-6)
 
 
 def test_confidence_of_several_views_is_their_mean(segmenter, image):

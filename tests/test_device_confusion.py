@@ -60,9 +60,7 @@ def test_scores_counted_on_the_device_are_those_counted_on_the_host(device: str)
     model = Segmenter(backbone, FCNHead(backbone.feature_specs, K, channels=16)).to(device)
     torch.nn.init.normal_(model.head.classifier.weight)
     rng = np.random.default_rng(0)
-    frames = [
-        (f"f{n}", rng.integers(0, 256, (31, 47, 3), np.uint8), random_pair(n)[0]) for n in range(3)
-    ]
+    frames = [(f"f{n}", rng.integers(0, 256, (31, 47, 3), np.uint8), random_pair(n)[0]) for n in range(3)]
     names = tuple("abcde")
     found = []
     predictor = Predictor(model)

@@ -46,9 +46,7 @@ def test_a_device_that_is_there_is_taken(machine, name: str, device: str) -> Non
     assert device_of(name) == torch.device(device)
 
 
-@pytest.mark.parametrize(
-    "name", ["cuda:7", "gpu", "mps", "xpu", "nonsense", "meta", "cuda:-1", "cpu:x", "", "cud\x1b"]
-)
+@pytest.mark.parametrize("name", ["cuda:7", "gpu", "mps", "xpu", "nonsense", "meta", "cuda:-1", "cpu:x", "", "cud\x1b"])
 def test_another_is_answered_by_those_that_are_there(machine, name: str) -> None:
     machine()
     with pytest.raises(ConfigError) as caught:
@@ -109,12 +107,7 @@ def test_losses_and_resizing_need_no_float64_where_there_is_none(monkeypatch) ->
         return [loss, small, upsampled_rows(logits, slice(2, 9), (19, 23), align_corners=False)]
 
     expected = compute()
-    for module in (
-        "losses.cross_entropy",
-        "losses.regions",
-        "models.kernels.resize",
-        "inference.views",
-    ):
+    for module in ("losses.cross_entropy", "losses.regions", "models.kernels.resize", "inference.views"):
         monkeypatch.setattr(f"segibn.{module}.accurate_dtype", lambda _: torch.float32)
     with NoFloat64():
         found = compute()

@@ -22,9 +22,7 @@ def meet(store: dist.Store, delays: tuple[float, ...]) -> list[dist.Store]:
 
 
 @pytest.mark.parametrize("delays", [(0, 0, 0), (0.3, 0, 0.1), (0, 0.3, 0), (0.2, 0.1, 0)])
-def test_each_start_gets_a_part_of_the_store_without_what_earlier_ones_left(
-    delays: tuple[float, ...],
-) -> None:
+def test_each_start_gets_a_part_of_the_store_without_what_earlier_ones_left(delays: tuple[float, ...]) -> None:
     store = dist.HashStore()
     for start in range(3):
         parts = meet(store, delays)

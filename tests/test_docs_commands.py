@@ -90,9 +90,7 @@ def parse_verb(module: str, words: list[str]) -> argparse.Namespace:
 
 def verbs_within(module: str) -> set[str]:
     actions = parser_of(module)._actions
-    return {
-        name for a in actions if isinstance(a, argparse._SubParsersAction) for name in a.choices
-    }
+    return {name for a in actions if isinstance(a, argparse._SubParsersAction) for name in a.choices}
 
 
 def check_configs(given: argparse.Namespace) -> None:
@@ -249,9 +247,7 @@ def test_anchors_lead_to_headings(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=name_of)
 def test_python_and_yaml_blocks_are_well_formed(path: Path) -> None:
-    for kind, block in re.findall(
-        r"^```(python|yaml)\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL
-    ):
+    for kind, block in re.findall(r"^```(python|yaml)\n(.*?)^```", path.read_text(), re.MULTILINE | re.DOTALL):
         if kind == "python":
             compile(block, name_of(path), "exec")
         else:

@@ -36,9 +36,7 @@ def test_its_configs_load_and_do_what_they_say(block: str, tmp_path: Path) -> No
 
 
 def test_every_key_it_names_exists() -> None:
-    named = set(
-        re.findall(r"`((?:data|model|optim|engine|generalise)(?:\.[a-z_]+)+)(?=[:`])", TEXT)
-    )
+    named = set(re.findall(r"`((?:data|model|optim|engine|generalise)(?:\.[a-z_]+)+)(?=[:`])", TEXT))
     assert len(named) > 20
     for path in named:
         models: list[object] = [RunConfig]

@@ -80,26 +80,19 @@ def test_the_reference_of_commands_has_every_verb_and_option(site: Path, pages: 
         shown = [action for action in parser._actions if action.help != argparse.SUPPRESS]
         options = {name for action in shown for name in action.option_strings}
         for option in options - {"-h", "--help"}:
-            assert re.search(rf"^`([^`]*, )?{option}\b", sections[parser.prog], re.MULTILINE), (
-                option
-            )
+            assert re.search(rf"^`([^`]*, )?{option}\b", sections[parser.prog], re.MULTILINE), option
     html = (site / "reference/commands.html").read_text(encoding="utf-8")
     assert html.count("<h2>") == len(VERBS)
 
 
-def test_the_reference_of_configs_has_every_key_with_its_meaning(
-    site: Path, pages: ModuleType
-) -> None:
+def test_the_reference_of_configs_has_every_key_with_its_meaning(site: Path, pages: ModuleType) -> None:
     text = pages.config_reference()
     for model in (RunConfig, BackboneConfig, InferenceConfig):
         for name, field in model.model_fields.items():
             meanings = re.findall(rf"^`{name}` \(.*\)\n: (.*)$", text, re.MULTILINE)
             assert any(meaning.startswith(first_words(field.description)) for meaning in meanings)
     assert "`output_stride` (`8`, `16` or `32`; default `8`)\n" in text
-    assert (
-        "`lr` (a number, > 0, <= 1e+38; default `0.01`)\n: Peak learning rate of the backbone.\n"
-        in text
-    )
+    assert "`lr` (a number, > 0, <= 1e+38; default `0.01`)\n: Peak learning rate of the backbone.\n" in text
     html = (site / "reference/config.html").read_text(encoding="utf-8")
     assert "global_batch_size" in html
 

@@ -47,9 +47,7 @@ class Step(NamedTuple):
 
 def steps_of(document: Path) -> list[Step]:
     text = document.read_text(encoding="utf-8")
-    blocks = re.findall(
-        r"(?:^<!-- (.*?) -->\n)?^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL
-    )
+    blocks = re.findall(r"(?:^<!-- (.*?) -->\n)?^```(\w+)\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [Step(*block) for block in blocks]
 
 
@@ -144,9 +142,7 @@ try:
 except Exception as error:
     print(tuple(logits.shape), weights, error)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith(f"(2, 19, 64, 128) {512 * 256 + 256 + 256 * 19 + 19} ")
     assert "model.head.dropuot: unknown key; did you mean 'dropout'?" in done.stdout

@@ -33,11 +33,7 @@ def test_every_tool_enters_a_verb() -> None:
 def test_readme_leads_from_the_command_to_the_network_in_five_files() -> None:
     section = (ROOT / "README.md").read_text().partition("## Read the code in this order")[2]
     files = re.findall(r"\]\((segibn/[\w/]+\.py)\)", section.partition("\n## ")[0])
-    assert (len(files), files[0], files[-1]) == (
-        5,
-        "segibn/cli/train.py",
-        "segibn/models/segmenter.py",
-    )
+    assert (len(files), files[0], files[-1]) == (5, "segibn/cli/train.py", "segibn/models/segmenter.py")
     read = ""
     for file in files:  # each is imported by one that comes before it
         module = file.removesuffix(".py").replace("/", ".")
@@ -105,9 +101,7 @@ def test_the_map_of_the_rooms_is_that_of_the_contracts() -> None:
     contracts = (ROOT / "setup.cfg").read_text(encoding="utf-8")
     layers = contracts.partition("layers =\n")[2].partition("\n\n")[0]
     (shown,) = re.findall(
-        r"```\ntools \| benchmarks\n(.*?)```",
-        (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"),
-        re.DOTALL,
+        r"```\ntools \| benchmarks\n(.*?)```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL
     )
     assert shown.split() == layers.split()
 

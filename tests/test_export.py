@@ -102,9 +102,7 @@ def test_a_captured_graph_repeats_every_variant_with_every_head(ibn: str, head: 
     _assert_repeats(network, ExportGraph(network).capture().module())
 
 
-def test_a_pt2_file_repeats_the_network_keeps_its_names_and_describes_itself(
-    tmp_path: Path,
-) -> None:
+def test_a_pt2_file_repeats_the_network_keeps_its_names_and_describes_itself(tmp_path: Path) -> None:
     network, path = _network("b"), tmp_path / "model.pt2"
     assert export(network, path, DESCRIPTION) <= TOLERANCE
     notes = {f"{KEY}.json": ""}
@@ -134,10 +132,7 @@ def _assert_onnx(network: Segmenter, path: Path) -> None:
     assert sizes.pop("logits") == ["batch", 3, "height", "width"]
     assert [kind for size in sizes.values() for kind in size if isinstance(kind, int)] == [3]
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    _assert_repeats(
-        network,
-        lambda image: torch.from_numpy(session.run(["logits"], {"image": image.numpy()})[0]),
-    )
+    _assert_repeats(network, lambda image: torch.from_numpy(session.run(["logits"], {"image": image.numpy()})[0]))
 
 
 @needs_onnx
@@ -169,9 +164,7 @@ def _assert_predicts(network: Segmenter, path: Path) -> None:
 
 
 @needs_onnx
-def test_a_graph_of_label_maps_takes_frames_as_they_are_and_gives_the_predictors_maps(
-    tmp_path: Path,
-) -> None:
+def test_a_graph_of_label_maps_takes_frames_as_they_are_and_gives_the_predictors_maps(tmp_path: Path) -> None:
     import onnxruntime
 
     network, path = _network("b"), tmp_path / "model.onnx"
@@ -229,12 +222,8 @@ def _frame(height: int, width: int, seed: int) -> np.ndarray:
 FAMILIES: dict[str, Callable[[], nn.Module]] = {
     "parallel": lambda: ResNet(ResNetLayout(BasicBlock, DEPTHS), IbnPlan("c"), 8),
     "half": lambda: ResNet(ResNetLayout(BasicBlock, DEPTHS), IbnPlan("ad"), 32),
-    "robustnet": lambda: ResNet(
-        ResNetLayout(Bottleneck, DEPTHS), IbnPlan("b"), 8, stem="conv3x3", dilate_first=True
-    ),
-    "resnext": lambda: ResNet(
-        ResNetLayout(Bottleneck, DEPTHS, {"groups": 32, "base_width": 4}), IbnPlan("a"), 16
-    ),
+    "robustnet": lambda: ResNet(ResNetLayout(Bottleneck, DEPTHS), IbnPlan("b"), 8, stem="conv3x3", dilate_first=True),
+    "resnext": lambda: ResNet(ResNetLayout(Bottleneck, DEPTHS, {"groups": 32, "base_width": 4}), IbnPlan("a"), 16),
     "se": lambda: ResNet(ResNetLayout(Bottleneck, DEPTHS, {"se_reduction": 16}), IbnPlan("a"), 16),
     "dense_8": lambda: DenseNet(DenseNetLayout(16, 8, (1, 2, 2, 1)), ibn=True, output_stride=8),
     "dense_32": lambda: DenseNet(DenseNetLayout(16, 8, (1, 2, 2, 1)), ibn=True),
@@ -266,19 +255,14 @@ def test_onnx_repeats_separable_convolutions(tmp_path: Path) -> None:
 
 inductor = pytest.param(
     "inductor",
-    marks=[
-        pytest.mark.slow,
-        pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler"),
-    ],
+    marks=[pytest.mark.slow, pytest.mark.skipif(shutil.which("g++") is None, reason="inductor needs a C++ compiler")],
 )
 
 
 # aot_eager captures and differentiates as inductor does, without its C++.
 @pytest.mark.parametrize("backend", ["aot_eager", inductor])
 @pytest.mark.parametrize("ibn", ["a", "b"])
-def test_a_compiled_network_equals_the_eager_one_in_evaluation_and_in_a_training_step(
-    ibn: str, backend: str
-) -> None:
+def test_a_compiled_network_equals_the_eager_one_in_evaluation_and_in_a_training_step(ibn: str, backend: str) -> None:
     eager, compiled = _network(ibn), _network(ibn)
     names = list(eager.state_dict())
     compiled.compile(fullgraph=True, backend=backend)
@@ -326,9 +310,7 @@ def test_a_folder_that_cannot_be_written_to_is_named_before_any_work(tmp_path: P
         export(nn.Module(), tmp_path / "file" / "model.pt2")  # type: ignore[arg-type]
 
 
-def test_a_file_that_differs_is_not_written(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_file_that_differs_is_not_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "model.pt2"
     path.write_text("the file before")
     monkeypatch.setattr("segibn.export.writing._load_pt2", lambda path: lambda image: image)

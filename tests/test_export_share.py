@@ -59,9 +59,7 @@ def test_channels_without_a_share_fold_into_the_convolution() -> None:
     network = _network("a")
     folded = fold_batch_channels(network)
     names = [n for n, m in folded.named_modules() if isinstance(m, FoldedNorm2d)]
-    assert names == [
-        f"backbone.network.blocks.{b}.bn1" for b in ("0.0", "1.0", "1.1", "2.0", "2.1", "3.0")
-    ]
+    assert names == [f"backbone.network.blocks.{b}.bn1" for b in ("0.0", "1.0", "1.1", "2.0", "2.1", "3.0")]
     first = folded.get_submodule(names[1])
     assert (first.count, first.norm.num_features) == (48, 48)
     image = torch.randn(2, 3, 96, 128)
@@ -83,9 +81,7 @@ def test_in_eight_bits_the_norms_stay_in_float(tmp_path: Path) -> None:
     made = {name: node.op_type for node in nodes for name in node.output}
     quantized = {"QuantizeLinear", "DequantizeLinear"}
     ours = [n for n in nodes if n.op_type in ("Pow", "Sqrt", "Reciprocal", "Sub", "Mul")]
-    sums = [
-        n for n in nodes if n.op_type == "Add" and not {made.get(i) for i in n.input} & quantized
-    ]
+    sums = [n for n in nodes if n.op_type == "Add" and not {made.get(i) for i in n.input} & quantized]
     assert len(sums) >= 5  # as many norms as stem and first stages have
     statistics = [n for n in ours if n.op_type in ("Pow", "Sqrt", "Reciprocal")]
     assert statistics

@@ -39,12 +39,7 @@ class Copy:
         """Run Python on the copy -> what it prints."""
         environment = {**os.environ, "PYTHONPATH": str(self.root)}
         done = subprocess.run(
-            [sys.executable, "-c", code],
-            cwd=self.root,
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
+            [sys.executable, "-c", code], cwd=self.root, env=environment, capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr[-3000:]
         return done.stdout
@@ -102,9 +97,7 @@ print(*parts, *config.loss.region_weights)
 
 def test_a_loss_takes_three_files(copy: Copy) -> None:
     copy.add("losses/doubt.py", TOY_LOSS.lstrip())
-    copy.insert(
-        "losses/criterion.py", "\n\nRegionLoss = ", "\nfrom segibn.losses.doubt import doubt"
-    )
+    copy.insert("losses/criterion.py", "\n\nRegionLoss = ", "\nfrom segibn.losses.doubt import doubt")
     copy.insert("losses/criterion.py", '"lovasz": lovasz_softmax', '"doubt": doubt, ')
     copy.insert(
         "config/schema.py",
@@ -351,11 +344,7 @@ print(measure(lambda images: [pred], frames, [tally, *near]))
 
 def test_a_metric_takes_two_files(copy: Copy) -> None:
     copy.add("evaluation/near.py", TOY_METRIC.lstrip())
-    copy.insert(
-        "evaluation/measures.py",
-        "\n\nMETRICS: ",
-        "\nfrom segibn.evaluation.near import NearAccuracy",
-    )
+    copy.insert("evaluation/measures.py", "\n\nMETRICS: ", "\nfrom segibn.evaluation.near import NearAccuracy")
     copy.insert("evaluation/measures.py", "BoundaryIoU, Calibration)", "NearAccuracy, ")
     said = copy.run(MEASURE_IT)
     assert "near accuracy 50.00 %" in said

@@ -59,12 +59,7 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it():
             "from segibn.data.user_augmentation import UserAugmentation",
             "UserAugmentation(Path('pipeline.yaml'))",
         ),
-        (
-            "scipy",
-            "gta5",
-            "from segibn.data.datasets.gta5 import split_ids",
-            "split_ids('train', Path(sys.argv[1]))",
-        ),
+        ("scipy", "gta5", "from segibn.data.datasets.gta5 import split_ids", "split_ids('train', Path(sys.argv[1]))"),
         (
             "pycocotools",
             "rle",

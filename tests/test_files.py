@@ -23,14 +23,7 @@ from segibn.files import png
 from segibn.files.encode import write_image, write_label_png
 from segibn.files.folders import list_files
 from segibn.files.pictures import Picture, image_size, read_image, read_label_map
-from segibn.files.writing import (
-    atomic_path,
-    read_json,
-    sha256_of,
-    write_bytes,
-    write_json,
-    write_text,
-)
+from segibn.files.writing import atomic_path, read_json, sha256_of, write_bytes, write_json, write_text
 
 RNG = np.random.default_rng(3)
 
@@ -147,13 +140,7 @@ def test_values_of_fewer_bits_come_as_stored(tmp_path: Path, bits: int, color_ty
     assert np.array_equal(read_label_map(tmp_path / "a.png"), values)
 
 
-@pytest.mark.parametrize(
-    ("mode", "says"),
-    [
-        ("RGB", "8-bit RGB PNG"),
-        ("RGBA", "RGB with alpha"),
-    ],
-)
+@pytest.mark.parametrize(("mode", "says"), [("RGB", "8-bit RGB PNG"), ("RGBA", "RGB with alpha")])
 def test_a_label_map_of_another_kind_says_what_it_is(tmp_path: Path, mode: str, says: str) -> None:
     Image.new(mode, (4, 4), (10, 20, 30)).save(tmp_path / "a.png")
     with pytest.raises(ImageFileError, match=rf"{says}.*expected one class index"):
@@ -202,9 +189,7 @@ def windows() -> list[tuple[int, int, int, int]]:
     """Windows of a 67 x 91 picture: single pixels at its corners, single lines, random ones."""
     found = [(0, 0, 1, 1), (66, 90, 67, 91), (0, 0, 67, 91), (33, 0, 34, 91), (0, 45, 67, 46)]
     for _ in range(20):
-        (top, bottom), (left, right) = (
-            np.sort(RNG.choice(n + 1, 2, replace=False)) for n in (67, 91)
-        )
+        (top, bottom), (left, right) = (np.sort(RNG.choice(n + 1, 2, replace=False)) for n in (67, 91))
         found.append((int(top), int(left), int(bottom), int(right)))
     return found
 
@@ -238,9 +223,7 @@ def test_a_window_of_a_png_is_cut_from_what_pillow_decodes(
         assert np.array_equal(got, whole[top:bottom, left:right]), box
 
 
-@pytest.mark.parametrize(
-    ("height", "width"), [(1, 1), (5, 20_000), (4, 21_844), (65_535 // 4, 1), (700, 3)]
-)
+@pytest.mark.parametrize(("height", "width"), [(1, 1), (5, 20_000), (4, 21_844), (65_535 // 4, 1), (700, 3)])
 def test_long_and_wide_pngs_decode_whole(tmp_path: Path, height: int, width: int) -> None:
     """A block of the uncompressed stream holds whole rows: one, several, or all of them."""
     image = RNG.integers(0, 256, (height, width, 3), dtype=np.uint8)
@@ -281,13 +264,9 @@ def test_uncommon_pngs_are_left_to_the_other_decoder() -> None:
 
 @pytest.mark.parametrize("codec", ["imagecodecs", "zlib"])
 @pytest.mark.parametrize(
-    "rows",
-    [b"\5\1\2\3", b"\0\1\2", b"\0\1\2\3\0", b""],
-    ids=["no such filter", "too little", "too much", "nothing"],
+    "rows", [b"\5\1\2\3", b"\0\1\2", b"\0\1\2\3\0", b""], ids=["no such filter", "too little", "too much", "nothing"]
 )
-def test_rows_that_do_not_fit_the_header_are_refused(
-    rows: bytes, codec: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_rows_that_do_not_fit_the_header_are_refused(rows: bytes, codec: str, monkeypatch: pytest.MonkeyPatch) -> None:
     if codec == "zlib":
         monkeypatch.setattr(png, "imagecodecs", None)
     header = _chunk(b"IHDR", struct.pack(">IIBBBBB", 1, 1, 8, 2, 0, 0, 0))
@@ -342,10 +321,7 @@ def _largest_file(limit: int) -> Iterator[None]:
 def test_a_write_the_system_refuses_leaves_the_previous_file_whole(tmp_path: Path) -> None:
     path = tmp_path / "last.bin"
     write_bytes(path, b"previous")
-    with (
-        _largest_file(1000),
-        pytest.raises(SegibnError, match=r"last\.bin: .*previous file is unchanged"),
-    ):
+    with _largest_file(1000), pytest.raises(SegibnError, match=r"last\.bin: .*previous file is unchanged"):
         write_bytes(path, bytes(5000))
     assert path.read_bytes() == b"previous"
     assert [found.name for found in tmp_path.iterdir()] == ["last.bin"]
@@ -497,7 +473,5 @@ def test_files_labels_and_visualize_load_without_torch_or_matplotlib() -> None:
         "print([name for name in ('torch', 'matplotlib') if name in sys.modules])"
     )
     root = Path(files.__file__).parents[2]
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"

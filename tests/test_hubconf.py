@@ -33,9 +33,7 @@ def entry(tmp_path_factory, repository):
     torch.hub.set_dir(tmp_path_factory.mktemp("hub"))
 
     def load(name, *args, **options):
-        return torch.hub.load(
-            str(repository), name, *args, source="local", trust_repo=True, **options
-        )
+        return torch.hub.load(str(repository), name, *args, source="local", trust_repo=True, **options)
 
     yield load
     torch.hub.set_dir(before)
@@ -72,9 +70,7 @@ def test_the_reference_projects_entry_points_are_there_and_help_themselves(repos
     assert all(function.__doc__ for function in names.values())
 
 
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in MEASURED]
-)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=[] if n in QUICK else pytest.mark.slow) for n in MEASURED])
 @torch.no_grad()
 def test_outputs_are_the_reference_implementations(entry, name):
     golden = json.loads((GOLDEN / f"{name}.json").read_text())
@@ -90,9 +86,7 @@ def test_outputs_are_the_reference_implementations(entry, name):
 
 def test_every_other_entry_point_makes_a_classifier(entry, repository):
     names = _listed(repository)
-    others = (
-        set(names) - set(REFERENCE) - {"segmenter", "predictor", "street_lite", "drivable_lite"}
-    )
+    others = set(names) - set(REFERENCE) - {"segmenter", "predictor", "street_lite", "drivable_lite"}
     assert "mobilenet_v2_ibn_b" in others
     for name in others:
         with torch.device("meta"):
@@ -162,9 +156,7 @@ def test_a_segmenter_comes_from_a_config_or_a_checkpoint(entry, tmp_path, monkey
     model = segibn.build("sample_ibn", weights="none", device="cpu")
     path = tmp_path / "last.pt"
     classes = ClassTable("cityscapes19", model.class_names, model.palette.tolist())
-    save_checkpoint(
-        path, model=model.module, config=model.config, classes=classes, iteration=1, training=None
-    )
+    save_checkpoint(path, model=model.module, config=model.config, classes=classes, iteration=1, training=None)
     image = np.random.default_rng(0).integers(0, 256, (64, 96, 3), dtype=np.uint8)
     tensor = torch.from_numpy(image).permute(2, 0, 1)[None]
     trained = entry("segmenter", checkpoint=path)

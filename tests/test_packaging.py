@@ -57,16 +57,12 @@ def built(tmp_path_factory) -> dict[str, Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(ROOT / name, target)
     code = (
-        "import sys\nfrom setuptools import build_meta\n"
-        "print(getattr(build_meta, 'build_' + sys.argv[1])(sys.argv[2]))"
+        "import sys\nfrom setuptools import build_meta\nprint(getattr(build_meta, 'build_' + sys.argv[1])(sys.argv[2]))"
     )
     files = {}
     for kind in ("sdist", "wheel"):
         done = subprocess.run(
-            [sys.executable, "-c", code, kind, str(folder)],
-            cwd=source,
-            capture_output=True,
-            text=True,
+            [sys.executable, "-c", code, kind, str(folder)], cwd=source, capture_output=True, text=True
         )
         assert done.returncode == 0, done.stderr
         files[kind] = folder / done.stdout.splitlines()[-1]
@@ -76,13 +72,10 @@ def built(tmp_path_factory) -> dict[str, Path]:
 def test_the_wheel_holds_the_package_and_the_configs_and_nothing_else(built):
     names = {name for name in zipfile.ZipFile(built["wheel"]).namelist() if name[-1] != "/"}
     package = {name for name in names if ".dist-info/" not in name}
-    assert package == tracked("segibn", "painted_scenes") | {
-        f"segibn/{name}" for name in tracked("configs")
-    } | {name.replace("models/", "segibn/networks/") for name in tracked("models")}
-    assert {
-        "segibn/networks/street-lite.safetensors",
-        "segibn/networks/drivable-lite.md",
-    } <= package
+    assert package == tracked("segibn", "painted_scenes") | {f"segibn/{name}" for name in tracked("configs")} | {
+        name.replace("models/", "segibn/networks/") for name in tracked("models")
+    }
+    assert {"segibn/networks/street-lite.safetensors", "segibn/networks/drivable-lite.md"} <= package
     assert "segibn/py.typed" in package
     assert "segibn/configs/lists/camvid_frames_val.txt" in package
 
@@ -103,9 +96,7 @@ def test_the_wheel_states_the_command_the_licence_and_small_requirements(built):
 def test_the_sdist_holds_what_tests_and_documents_read(built):
     with tarfile.open(built["sdist"]) as archive:
         names = {name.split("/", 1)[1] for name in archive.getnames() if "/" in name}
-    rooms = tracked(
-        "segibn", "painted_scenes", "configs", "models", "tests", "tools", "docs", ".ci"
-    )
+    rooms = tracked("segibn", "painted_scenes", "configs", "models", "tests", "tools", "docs", ".ci")
     top = tracked("Makefile", "setup.cfg", "setup.py", "CHANGELOG.md", "CITATION.cff", "hubconf.py")
     assert not (rooms | top | {"LICENSE", "pyproject.toml", "README.md"}) - names
 
@@ -147,12 +138,8 @@ def run_installed(binary: Path, folder: Path, *arguments: str) -> str:
 
 
 @pytest.mark.slow
-def test_an_installed_wheel_goes_from_an_empty_folder_to_predictions_and_a_report(
-    installed, tmp_path
-):
-    check = (
-        "import json, segibn, segibn.cli; print(json.dumps([segibn.__file__, *segibn.__path__]))"
-    )
+def test_an_installed_wheel_goes_from_an_empty_folder_to_predictions_and_a_report(installed, tmp_path):
+    check = "import json, segibn, segibn.cli; print(json.dumps([segibn.__file__, *segibn.__path__]))"
     command = [installed / "python", "-I", "-c", check]
     for path in json.loads(subprocess.check_output(command, text=True, cwd=tmp_path)):
         assert Path(path).is_relative_to(installed.parent)

@@ -6,13 +6,7 @@ import torch
 
 from segibn.errors import ConfigError, SegibnError
 from segibn.inference.options import InferenceOptions
-from segibn.inference.predictor import (
-    Predictor,
-    confident_label_maps,
-    count_on_device,
-    device_label_maps,
-    label_maps,
-)
+from segibn.inference.predictor import Predictor, confident_label_maps, count_on_device, device_label_maps, label_maps
 from segibn.models.heads.fcn import FCNHead
 from segibn.models.residual import BasicBlock
 from segibn.models.resnet import ResNet, ResNetLayout
@@ -50,17 +44,13 @@ def test_a_whole_frame_is_what_the_segmenter_predicts(segmenter, image):
 def _counted(predictor, images):
     """Label maps that are looked at only where they are counted."""
     zeros = np.zeros(images[0].shape[:2], np.uint8)
-    return count_on_device(
-        zeros, device_label_maps(predictor, images)[0], 4, predictor.check_finite
-    )
+    return count_on_device(zeros, device_label_maps(predictor, images)[0], 4, predictor.check_finite)
 
 
 @pytest.mark.parametrize("maps_of", [label_maps, confident_label_maps, _counted])
 @pytest.mark.parametrize("options", [{}, {"flip": True}, {"window": (32, 32)}])
 @pytest.mark.parametrize("value", [torch.nan, torch.inf])
-def test_logits_that_are_not_finite_are_an_error_and_no_class(
-    segmenter, image, maps_of, options, value
-):
+def test_logits_that_are_not_finite_are_an_error_and_no_class(segmenter, image, maps_of, options, value):
     broken = copy.deepcopy(segmenter)
     torch.nn.init.constant_(broken.head.classifier.bias[2:3], value)
     predictor = Predictor(broken, options=InferenceOptions(**options))

@@ -104,9 +104,7 @@ def assert_best(pred, probabilities, margin=1e-4):
     np.testing.assert_array_equal(pred[sure], probabilities.argmax(0).numpy()[sure])
 
 
-@pytest.mark.parametrize(
-    ("scales", "flip"), [((1.0,), True), ((0.5, 1.0, 1.75), False), ((0.75, 1.25), True)]
-)
+@pytest.mark.parametrize(("scales", "flip"), [((1.0,), True), ((0.5, 1.0, 1.75), False), ((0.75, 1.25), True)])
 def test_scales_and_mirror_images_average_their_probabilities(segmenter, images, scales, flip):
     pred = Predictor(segmenter, options=InferenceOptions(scales=scales, flip=flip))(images[0])
     assert_best(pred, mean_probabilities([segmenter], images[0], scales, flip))
@@ -116,9 +114,7 @@ def test_scales_and_mirror_images_average_their_probabilities(segmenter, images,
 @pytest.mark.parametrize(("scales", "flip"), [((1.0,), False), ((1.0, 1.5), True)])
 def test_windows_average_their_logits(segmenter, images, blending, scales, flip):
     window, stride = (48, 64), (30, 35)
-    options = InferenceOptions(
-        window=window, stride=stride, blending=blending, scales=scales, flip=flip
-    )
+    options = InferenceOptions(window=window, stride=stride, blending=blending, scales=scales, flip=flip)
     pred = Predictor(segmenter, options=options)(images[0])
     window_of = slid(window, stride, blending)
     assert_best(pred, mean_probabilities([segmenter], images[0], scales, flip, window_of))
@@ -132,9 +128,7 @@ def test_instance_norm_makes_a_window_another_look_than_the_whole(segmenter, ima
 
 
 @pytest.mark.parametrize(("scales", "flip"), [((1.0,), False), ((0.75, 1.25), True)])
-def test_an_ensemble_averages_the_probabilities_of_its_networks(
-    segmenter, other, images, scales, flip
-):
+def test_an_ensemble_averages_the_probabilities_of_its_networks(segmenter, other, images, scales, flip):
     options = InferenceOptions(scales=scales, flip=flip)
     pred = Predictor([segmenter, other], options=options)(images[0])
     assert_best(pred, mean_probabilities([segmenter, other], images[0], scales, flip))
@@ -168,9 +162,7 @@ def test_a_batch_gives_the_maps_of_its_frames_one_by_one(segmenter, images, opti
 
 def test_a_batch_of_two_sizes_is_refused(segmenter, images):
     with pytest.raises(ValueError, match=r"one size; got 78x99, 99x78"):
-        label_maps(
-            Predictor(segmenter), [images[0], np.ascontiguousarray(images[1].swapaxes(0, 1))]
-        )
+        label_maps(Predictor(segmenter), [images[0], np.ascontiguousarray(images[1].swapaxes(0, 1))])
 
 
 def test_frames_of_mixed_sizes_keep_their_order_in_batches(segmenter, images):
@@ -208,9 +200,7 @@ def test_bfloat16_keeps_nearly_all_labels_and_is_signed(segmenter, images):
 
 
 def test_the_signature_names_window_stride_blending_size_and_networks():
-    options = InferenceOptions(
-        window=(60, 90), stride=(20, 30), blending="gaussian", input_height=100
-    )
+    options = InferenceOptions(window=(60, 90), stride=(20, 30), blending="gaussian", input_height=100)
     assert options.describe() == "slide60x90-20x30-gaussian@h100"
     assert InferenceOptions(window=(60, 90)).describe() == "slide60x90-40x60-flat"
     assert InferenceOptions(input_size=(64, 96)).describe(3) == "whole@64x96-ensemble3"

@@ -86,9 +86,7 @@ def _label_map(path: Path) -> np.ndarray:
     return np.asarray(Image.open(path))
 
 
-def test_models_lists_networks_that_ship_and_runs_with_their_scores(
-    tmp_path, monkeypatch, capsys, save_untrained
-):
+def test_models_lists_networks_that_ship_and_runs_with_their_scores(tmp_path, monkeypatch, capsys, save_untrained):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("SEGIBN_RUNS", raising=False)
     assert models.main([]) == 0

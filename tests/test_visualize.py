@@ -20,10 +20,7 @@ PALETTE = np.array([[0, 0, 0], [200, 100, 0], [0, 50, 250]], np.uint8)
 
 def test_each_pixel_has_its_class_colour_and_ignored_is_black() -> None:
     train_ids = np.array([[1, 2], [0, 255]], np.uint8)
-    assert colorize(train_ids, PALETTE).tolist() == [
-        [[200, 100, 0], [0, 50, 250]],
-        [[0, 0, 0], [0, 0, 0]],
-    ]
+    assert colorize(train_ids, PALETTE).tolist() == [[[200, 100, 0], [0, 50, 250]], [[0, 0, 0], [0, 0, 0]]]
 
 
 def test_overlay_blends_classes_and_leaves_black_and_ignored_alone() -> None:

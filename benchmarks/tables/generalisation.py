@@ -67,9 +67,7 @@ def news_of_report(content: Content) -> str:
     """Say what of a report settings were not chosen on: seeds in any case, frames in most."""
     report = content["parts"]["report"]
     chosen = content["parts"].get("selection", {}).get("frames", {})
-    if any(
-        set(chosen.get(label, ())) & set(report["frames"][label]) for label in report["targets"]
-    ):
+    if any(set(chosen.get(label, ())) & set(report["frames"][label]) for label in report["targets"]):
         return "with seeds that no setting was chosen with, on the same frames"
     return "with seeds and on frames of the target that no setting was chosen on"
 
@@ -154,10 +152,7 @@ def _at_test_time(time: Content | None) -> str:
 def _legend(content: Content, name: str, times: Mapping[str, Content]) -> list[str]:
     part = content["parts"][name]
     level, resamples = (part["resampling"][key] for key in ("level", "resamples"))
-    counts = [
-        f"{len(part['frames'][label])} of {label}"
-        for label in (content["source"], *part["targets"])
-    ]
+    counts = [f"{len(part['frames'][label])} of {label}" for label in (content["source"], *part["targets"])]
     lines = [
         f"mIoU in %, {seeds_of(part['rows'])}; in brackets {100 * level:g} % intervals from "
         f"{resamples:,} resamples of the frames ({', '.join(counts)}); differences in "

@@ -67,9 +67,7 @@ def render_precision(content: Content) -> str:
     body = []
     for names, found in scores.items():
         first = found[ways[0]]
-        changes = [
-            f"{100 * found[way]:.2f} ({100 * (found[way] - first):+.2f})" for way in ways[1:]
-        ]
+        changes = [f"{100 * found[way]:.2f} ({100 * (found[way] - first):+.2f})" for way in ways[1:]]
         body.append((*names, f"{100 * first:.2f}", *changes))
     legend = (
         f"mIoU in %, in brackets the change in points; int8 calibrated on "

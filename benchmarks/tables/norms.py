@@ -18,11 +18,7 @@ from segibn.text import markdown_table
 NAME = "norms"
 """Last part of the marker's name; there is no file of that name."""
 TIMES_FILE = "benchmarks/instance_share.json"
-_NETWORKS = {
-    "tf_efficientnet_lite0": "EfficientNet-Lite0",
-    "resnet18": "ResNet-18",
-    "resnet50": "ResNet-50",
-}
+_NETWORKS = {"tf_efficientnet_lite0": "EfficientNet-Lite0", "resnet18": "ResNet-18", "resnet50": "ResNet-50"}
 _LEGEND = (
     "mIoU in %, mean ± sample standard deviation over the seeds; of the targets: of their mean. A "
     "training step and a frame beside those of the same network with batch norm (PyTorch, CPU); a "
@@ -66,11 +62,7 @@ SHIFTS = (
             Folder("cityscapes_small_share"),
         ),
     ),
-    Shift(
-        "BDD100K, bright to dark",
-        "day",
-        (Folder("day_night_lite"), Folder("day_night_lite_share")),
-    ),
+    Shift("BDD100K, bright to dark", "day", (Folder("day_night_lite"), Folder("day_night_lite_share"))),
 )
 
 
@@ -88,9 +80,7 @@ def render_norms(results: Path) -> str:
     return "\n".join([*markdown_table(head, body, right=4), "", _LEGEND]) + "\n"
 
 
-def _lines(
-    shift: Shift, folder: Folder, rows: list[Content], times: Mapping[str, float]
-) -> list[list[str]]:
+def _lines(shift: Shift, folder: Folder, rows: list[Content], times: Mapping[str, float]) -> list[list[str]]:
     """A line for every network and norm of a folder; each seed may have a share of its own."""
     lines = []
     for (network, ibn), sets in gather(rows, lambda r: (r["network"], r["ibn"]), "test").items():
@@ -98,10 +88,7 @@ def _lines(
         found = filter(None, map(_share, sets[shift.source]))
         shares = list(dict.fromkeys(map(_norm, found)))
         targets = [sets[name] for name in sets if name != shift.source]
-        means = Seeds(
-            sum(row["miou"] for row in of_seed) / len(of_seed)
-            for of_seed in zip(*targets, strict=True)
-        )
+        means = Seeds(sum(row["miou"] for row in of_seed) / len(of_seed) for of_seed in zip(*targets, strict=True))
         name, norm = _NETWORKS.get(network, network), _norm(ibn)
         used = shares[0] if len(shares) == 1 else "several" if shares else norm
         notes = [norm, f"{' or '.join(shares)} at test time" if shares else "", folder.note]

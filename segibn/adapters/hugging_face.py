@@ -53,9 +53,7 @@ def _folder(source: str) -> Path:
         return Path(source)
     name, _, revision = source.partition("@")
     if name.count("/") != 1 or name.startswith((".", "/", "~")):
-        raise CheckpointError(
-            f"hf:{printable(source)}: no such folder, and no name on the hub (OWNER/NAME)"
-        )
+        raise CheckpointError(f"hf:{printable(source)}: no such folder, and no name on the hub (OWNER/NAME)")
     from huggingface_hub import snapshot_download
 
     try:
@@ -79,8 +77,7 @@ def _load(folder: Path, source: str) -> tuple[nn.Module, Any]:
         config = hf.AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except Exception as error:  # arbitrary JSON fails in arbitrary ways
         raise CheckpointError(
-            f"hf:{source}: transformers {hf.__version__} does not know its config.json: "
-            f"{printable(str(error)[:300])}"
+            f"hf:{source}: transformers {hf.__version__} does not know its config.json: {printable(str(error)[:300])}"
         ) from error
     auto = (hf.AutoModelForSemanticSegmentation, hf.AutoModelForUniversalSegmentation)
     kind = next((kind for kind in auto if type(config) in kind._model_mapping), None)
@@ -88,16 +85,10 @@ def _load(folder: Path, source: str) -> tuple[nn.Module, Any]:
         raise CheckpointError(f"hf:{source}: {config.model_type} is no network for segmentation")
     try:
         network, found = kind.from_pretrained(
-            folder,
-            config=config,
-            use_safetensors=True,
-            trust_remote_code=False,
-            output_loading_info=True,
+            folder, config=config, use_safetensors=True, trust_remote_code=False, output_loading_info=True
         )
     except Exception as error:  # sizes that do not fit, files cut short
-        raise CheckpointError(
-            f"hf:{source} cannot be loaded: {printable(str(error)[:400])}"
-        ) from error
+        raise CheckpointError(f"hf:{source} cannot be loaded: {printable(str(error)[:400])}") from error
     if missing := sorted(found["missing_keys"]):
         raise CheckpointError(
             f"hf:{source} holds no trained {kind.__name__.removeprefix('AutoModelFor')}: "

@@ -11,14 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from segibn.adapters.outside import (
-    PIXELS,
-    Outside,
-    OutsideNetwork,
-    Pixels,
-    plain_names,
-    require_names,
-)
+from segibn.adapters.outside import PIXELS, Outside, OutsideNetwork, Pixels, plain_names, require_names
 from segibn.errors import CheckpointError, ConfigError
 from segibn.export.exported import open_session, read_onnx
 from segibn.extras import require
@@ -38,9 +31,7 @@ def load_torchvision(source: str, names: Sequence[str]) -> Outside:
     known = models.list_models(module=models.segmentation)
     if name not in known or not file:
         hint = "" if name in known else did_you_mean(name, known) or f": {', '.join(known)}"
-        raise CheckpointError(
-            f"torchvision:{printable(source)}: write torchvision:NAME=WEIGHTS_FILE{hint}"
-        )
+        raise CheckpointError(f"torchvision:{printable(source)}: write torchvision:NAME=WEIGHTS_FILE{hint}")
     reads = read_safetensors if Path(file).suffix == ".safetensors" else read_torch_file
     light = name.startswith("lraspp")
     build = partial(models.get_model, name, weights=None, weights_backbone=None)
@@ -97,9 +88,7 @@ def load_smp(source: str, names: Sequence[str], pixels: str | None) -> Outside:
 
 def _pixels(word: str | None, source: str) -> Pixels:
     if word is None:
-        raise ConfigError(
-            f"{source} does not say what it wants of pixels: give --pixels {' | '.join(PIXELS)}"
-        )
+        raise ConfigError(f"{source} does not say what it wants of pixels: give --pixels {' | '.join(PIXELS)}")
     return PIXELS[word]
 
 

@@ -25,8 +25,7 @@ def register_smp() -> list[str]:
         from segmentation_models_pytorch.encoders._base import EncoderMixin
     except ModuleNotFoundError as error:
         raise ConfigError(
-            f"register_smp needs segmentation_models_pytorch ({error}): "
-            "pip install segmentation-models-pytorch"
+            f"register_smp needs segmentation_models_pytorch ({error}): pip install segmentation-models-pytorch"
         ) from error
 
     networks = [*BACKBONES, *ibn_names()]

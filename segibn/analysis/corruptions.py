@@ -216,9 +216,7 @@ def _zoom(plane: Plane, factor: float) -> Plane:
         middle = np.take(plane, np.arange(kept) + (side - kept) // 2, axis)
         place = np.linspace(0, kept - 1, round(kept * factor))
         low = np.minimum(place.astype(int), max(0, kept - 2))
-        share = (
-            (place - low).astype(plane.dtype).reshape([-1 if a == axis else 1 for a in range(3)])
-        )
+        share = (place - low).astype(plane.dtype).reshape([-1 if a == axis else 1 for a in range(3)])
         near = np.take(middle, np.minimum(low + 1, kept - 1), axis)
         plane = np.take(middle, low, axis) * (1 - share) + near * share
     return plane

@@ -81,8 +81,7 @@ def feature_modules(backbone: nn.Module) -> dict[str, nn.Module]:
     stages = [(name, part) for name, part in backbone.named_children() if name.startswith("layer")]
     if not stages or not hasattr(backbone, "relu"):
         raise SegibnError(
-            f"feature divergence follows the blocks of residual networks; a "
-            f"{type(backbone).__name__} has none"
+            f"feature divergence follows the blocks of residual networks; a {type(backbone).__name__} has none"
         )
     found = {"stem": backbone.get_submodule("relu")}
     for name, stage in stages:

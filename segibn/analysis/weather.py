@@ -118,12 +118,8 @@ def spray(image: Image, level: int, rng: np.random.Generator) -> Image:
     drops = np.zeros((height, width), np.uint8)
     for px, py, size in rng.uniform(size=(DROPS[level - 1], 3)):
         axes = (round(16 * width * (0.003 + 0.008 * size)),) * 2
-        cv2.circle(
-            drops, (round(16 * px * width), round(16 * py * height)), axes[0], 255, -1, 16, 4
-        )
-    mask = (
-        cv2.GaussianBlur(drops, (0, 0), max(0.5, width / 500)).astype(np.float32)[..., None] / 255
-    )
+        cv2.circle(drops, (round(16 * px * width), round(16 * py * height)), axes[0], 255, -1, 16, 4)
+    mask = cv2.GaussianBlur(drops, (0, 0), max(0.5, width / 500)).astype(np.float32)[..., None] / 255
     return _to_pixels(pixels * (1 - mask) + bent * mask)
 
 
@@ -236,8 +232,5 @@ def _to_pixels(values: Plane) -> Image:
 
 DRIVING: dict[str, Corruption] = {
     corruption.__name__.replace("_", "-"): corruption
-    for corruption in (
-        *(fog, night, rain, snow, spray, exposure, defocus, motion_blur, noise, low_resolution),
-        jpeg,
-    )
+    for corruption in (*(fog, night, rain, snow, spray, exposure, defocus, motion_blur, noise, low_resolution), jpeg)
 }

@@ -54,9 +54,7 @@ def frequencies(size: tuple[int, int], device: torch.device) -> tuple[Tensor, Te
     return m[:, None], n[None, :]
 
 
-def deviations(
-    size: tuple[int, int], alpha: float, beta: float, k: float, device: torch.device
-) -> Tensor:
+def deviations(size: tuple[int, int], alpha: float, beta: float, k: float, device: torch.device) -> Tensor:
     """Return the paper's sigma(m, n), (H, V) float32, in the order of `torch.fft.rfft2`."""
     m, n = frequencies(size, device)
     height, width = size
@@ -67,9 +65,7 @@ def draw_factors(shape: tuple[int, ...], deviation: Tensor, width: int) -> Tenso
     """Draw means of the eps, of `deviation` (H, V), at (m, n) and (-m, -n): `shape` and (H, V)."""
     eps = torch.randn(*shape, *deviation.shape, device=deviation.device)
     factor = 1.0 + eps * (deviation * 0.5**0.5)
-    for column in (
-        [0] if width % 2 else [0, width // 2]
-    ):  # here (-m, -n) is in the half spectrum too
+    for column in [0] if width % 2 else [0, width // 2]:  # here (-m, -n) is in the half spectrum too
         own = 1.0 + eps[..., column] * deviation[:, column]
         opposite = own.flip(-1).roll(1, -1)  # row m holds the value of row -m
         factor[..., column] = (own + opposite) / 2

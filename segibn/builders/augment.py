@@ -32,8 +32,7 @@ def _build_copy_paste(
     if unknown or not classes:
         problem = f"no such class: {', '.join(unknown)}" if unknown else "no class is a thing"
         raise ConfigError(
-            f"generalise.copy_paste.classes: {problem}; name some of the training's classes: "
-            + ", ".join(class_names)
+            f"generalise.copy_paste.classes: {problem}; name some of the training's classes: " + ", ".join(class_names)
         )
     train_ids = sorted({list(class_names).index(name) for name in classes})
     return CopyPaste(tuple(train_ids), count, probability)
@@ -70,9 +69,7 @@ class BatchAugmentation:
         return image
 
 
-def build_augmentation(
-    config: GeneraliseConfig, class_names: Sequence[str]
-) -> BatchAugmentation | None:
+def build_augmentation(config: GeneraliseConfig, class_names: Sequence[str]) -> BatchAugmentation | None:
     """Build what is on; None if nothing is."""
     on = {name: getattr(config, name).model_dump() for name in config.active}
     mixing = tuple(MIXING[name](class_names, **on[name]) for name in MIXING if name in on)

@@ -7,13 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.builders.sampling import build_plan, require_memory
-from segibn.builders.sets import (
-    TrainingSet,
-    build_label_set,
-    index_dataset,
-    require_targets,
-    tiles_folder,
-)
+from segibn.builders.sets import TrainingSet, build_label_set, index_dataset, require_targets, tiles_folder
 from segibn.config.data import DataConfig, DatasetConfig
 from segibn.config.schema import RunConfig
 from segibn.data.cache.disk_cache import CacheJob
@@ -43,11 +37,7 @@ logger = logging.getLogger(__name__)
 
 
 def build_train_loader(
-    config: RunConfig,
-    sets: Sequence[TrainingSet],
-    *,
-    datasets_root: Path | None = None,
-    first_iteration: int = 0,
+    config: RunConfig, sets: Sequence[TrainingSet], *, datasets_root: Path | None = None, first_iteration: int = 0
 ) -> TrainLoader:
     """Build this rank's loader for the iterations from ``first_iteration`` to the last.
 
@@ -135,8 +125,7 @@ def loader_workers(config: RunConfig, world_size: int) -> tuple[int, str]:
     )
     if data.workers != "auto":
         raise ConfigError(
-            f"{why}; set data.workers={fitting} (0 = the training process loads by itself), or "
-            f"take {LARGER}"
+            f"{why}; set data.workers={fitting} (0 = the training process loads by itself), or take {LARGER}"
         )
     return fitting, f"{why}: data.workers is {fitting}; faster with {LARGER}"
 

@@ -7,12 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from segibn.config.backbones import (
-    AnyBackboneConfig,
-    BackboneConfig,
-    IbnWhereConfig,
-    TimmBackboneConfig,
-)
+from segibn.config.backbones import AnyBackboneConfig, BackboneConfig, IbnWhereConfig, TimmBackboneConfig
 from segibn.config.model import ATROUS_RATES, ModelConfig
 from segibn.errors import ConfigError
 from segibn.models.backbones import build_backbone
@@ -71,12 +66,7 @@ def _cut_in(backbone: nn.Module, given: AnyBackboneConfig) -> list[str]:
     where = given.ibn_where or IbnWhereConfig()
     try:
         return add_ibn(
-            backbone,
-            given.ibn,
-            finest=where.finest,
-            places=where.places,
-            share=given.share,
-            ease=given.ibn_ease,
+            backbone, given.ibn, finest=where.finest, places=where.places, share=given.share, ease=given.ibn_ease
         )
     except ValueError as error:
         raise ConfigError(f"model.backbone: {error}") from error
@@ -90,9 +80,7 @@ def for_inference(config: ModelConfig) -> ModelConfig:
     return config.model_copy(update=update)
 
 
-def _build_head(
-    config: ModelConfig, specs: Mapping[str, FeatureSpec], num_classes: int
-) -> nn.Module:
+def _build_head(config: ModelConfig, specs: Mapping[str, FeatureSpec], num_classes: int) -> nn.Module:
     options = config.head.model_dump(exclude={"name", "init"})
     if "atrous_rates" in options and options["atrous_rates"] is None:
         # The dilations of the nearest stride that has some, as a patch of 14 is near 16.
@@ -117,8 +105,7 @@ def describe(model: Segmenter) -> str:
     counts = ", ".join(f"{n} {type(part).__name__} {_counted(part)}" for n, part in there.items())
     strides = "/".join(str(spec.stride) for spec in model.backbone.feature_specs.values())
     return (
-        f"{counts}; {model.num_classes} classes; feature strides {strides}, "
-        f"logits at {model.head.logits_spec.stride}"
+        f"{counts}; {model.num_classes} classes; feature strides {strides}, logits at {model.head.logits_spec.stride}"
     )
 
 

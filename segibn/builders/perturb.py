@@ -35,8 +35,7 @@ def _mrfp(section: MRFPConfig) -> dict[str, Perturbation]:
     coarse = NormalizationPerturbation(section.style_probability, section.sigma, **adaptive)
     return {
         layer: MultiResolutionPerturbation(
-            fine if layer in section.layers else None,
-            coarse if layer in section.style_layers else None,
+            fine if layer in section.layers else None, coarse if layer in section.style_layers else None
         )
         for layer in dict.fromkeys((*section.layers, *section.style_layers))
     }

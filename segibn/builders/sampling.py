@@ -36,9 +36,7 @@ def build_plan(config: RunConfig, sets: Sequence[TrainingSet], datasets_root: Pa
     return Plan(streams, [source.share for source in config.data.mix], seed=config.seed)
 
 
-def index_cost(
-    data: DataConfig, sets: Sequence[TrainingSet], datasets_root: Path | None
-) -> dict[str, float]:
+def index_cost(data: DataConfig, sets: Sequence[TrainingSet], datasets_root: Path | None) -> dict[str, float]:
     """Return what `build_plan` still has to index: title of a set -> estimated seconds."""
     if isinstance(data.sampling, UniformSampling):
         return {}

@@ -141,9 +141,7 @@ def training_sets(data: DataConfig, datasets_root: Path) -> tuple[TrainingSet, .
     return tuple(sets)
 
 
-def tiles_folder(
-    dataset: DatasetConfig, label_set: LabelSet, resize: tuple[int, int] | None, root: Path
-) -> Path:
+def tiles_folder(dataset: DatasetConfig, label_set: LabelSet, resize: tuple[int, int] | None, root: Path) -> Path:
     """Return the folder of one data set's disk cache below ``root``, that of all caches.
 
     Its name has a hash of what frames depend on besides their files; parts of a split share it.
@@ -179,6 +177,5 @@ def require_targets(samples: Sequence[SamplePaths]) -> None:
     bare = next((sample for sample in samples if sample.target is None), None)
     if bare is not None:
         raise DatasetError(
-            f"{bare.image}: its split has no public label maps; it serves for predictions and "
-            "submissions only"
+            f"{bare.image}: its split has no public label maps; it serves for predictions and submissions only"
         )

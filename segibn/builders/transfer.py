@@ -50,9 +50,7 @@ def plan_transfer(
         skipped += _CLASSIFIERS
     if not (_has_aux_head(own) and _has_aux_head(state)):
         skipped += ("aux_head.",)
-    fresh = tuple(
-        key for key in own if key.startswith(skipped) or (is_update(key) and not has_lora(state))
-    )
+    fresh = tuple(key for key in own if key.startswith(skipped) or (is_update(key) and not has_lora(state)))
     unused = tuple(key for key in state if key.startswith(skipped))
     wanted = {key: value for key, value in own.items() if key not in fresh}
     taken = {key: value for key, value in state.items() if key not in unused}

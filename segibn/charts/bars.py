@@ -15,9 +15,7 @@ Bar = tuple[float, float]  # a value, and half the length of the line at its end
 
 
 @style.chart_style()
-def bar_chart(
-    bars: Mapping[str, Sequence[Bar]], names: Sequence[str], title: str
-) -> "style.Figure":
+def bar_chart(bars: Mapping[str, Sequence[Bar]], names: Sequence[str], title: str) -> "style.Figure":
     """Draw bars, title of a series -> one for each of the names along the horizontal axis."""
     figure, axes = style.new_figure()
     width = _GROUP_SHARE / len(bars)
@@ -41,25 +39,17 @@ def bar_chart(
 
 
 @style.chart_style()
-def reliability_chart(
-    bins: Sequence[Mapping[str, Any]], tips: Sequence[str] = ()
-) -> "style.Figure":
+def reliability_chart(bins: Sequence[Mapping[str, Any]], tips: Sequence[str] = ()) -> "style.Figure":
     """Draw accuracy over confidence, and below it where the pixels are; a page tells the tips."""
     series, paper = style.SERIES[0], style.PAPER
-    figure, (upper, lower) = style.new_figure(
-        (360, 410), nrows=2, height_ratios=[5, 1], sharex=True
-    )
+    figure, (upper, lower) = style.new_figure((360, 410), nrows=2, height_ratios=[5, 1], sharex=True)
     filled = [one for one in bins if one["pixels"]]
-    sure, right = (
-        100 * np.array([one[key] for one in filled]) for key in ("confidence", "accuracy")
-    )
+    sure, right = (100 * np.array([one[key] for one in filled]) for key in ("confidence", "accuracy"))
     upper.plot([0, 100], [0, 100], color=style.MUTED, linewidth=1, linestyle=(0, (4, 4)))
     upper.plot(sure, right, color=series, marker="o", markeredgecolor=paper, clip_on=False)
     edges = 100 * np.array([0.0, *(one["up_to"] for one in bins)])
     pixels = np.array([one["pixels"] for one in bins], dtype=float)
-    bars = lower.bar(
-        edges[:-1], pixels, np.diff(edges), align="edge", color=series, alpha=0.45, edgecolor=paper
-    )
+    bars = lower.bar(edges[:-1], pixels, np.diff(edges), align="edge", color=series, alpha=0.45, edgecolor=paper)
     for bar, (left, end), tip in zip(bars, pairwise(edges), tips, strict=False):
         style.tell(bar, tip)
         style.tell(upper.axvspan(left, end, alpha=0, linewidth=0), tip)

@@ -57,9 +57,7 @@ def new_figure(size: tuple[float, float] = FILE_SIZE, **axes: Any) -> "tuple[Fig
     return figure, figure.subplots(**axes)
 
 
-def add_legend(
-    figure: "Figure", handles: "Sequence[Artist]", labels: Sequence[str], **look: Any
-) -> None:
+def add_legend(figure: "Figure", handles: "Sequence[Artist]", labels: Sequence[str], **look: Any) -> None:
     """Put a legend below the axes, in as many columns as its longest label leaves room for."""
     longest = max(map(len, labels))
     columns = max(1, min(len(labels), int(figure.get_figwidth() * 72 // (6 * longest + 45))))

@@ -25,9 +25,7 @@ _OPTIONS = ("description", "intended_use", "limits", "licence", "citation")
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("run", metavar="RUN", help="run folder, .pt file, or name of a run")
-    about = (
-        "run that an exported file came from: its record says on which machine, by which command"
-    )
+    about = "run that an exported file came from: its record says on which machine, by which command"
     add("--trained-by", metavar="RUN", help=about)
     about = "of `segibn evaluate --output`, or a cross_domain.json (default: RUN/scores/*.json)"
     add("--scores", type=Path, nargs="+", metavar="FILE.json", help=about)

@@ -3,12 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import (
-    add_datasets_argument,
-    datasets_root,
-    datasets_words,
-    parse_positive,
-)
+from segibn.cli.arguments import add_datasets_argument, datasets_root, datasets_words, parse_positive
 from segibn.cli.parser import VerbParser, command_text, print_next, print_then, verb_parser
 from segibn.config.shipped import names_config
 from segibn.data.datasets.catalog import DATASETS
@@ -27,11 +22,7 @@ exit codes: 0 all good; 1 something is wrong, listed in the report; 2 a mistake 
 no data set found
 """
 EXIT_WRONG = 1
-_TRAINED_BY = {
-    "cityscapes": "cityscapes_ibn",
-    "gta5": "gta5_ibn",
-    "bdd100k_drivable": "bdd_drivable_ibn",
-}
+_TRAINED_BY = {"cityscapes": "cityscapes_ibn", "gta5": "gta5_ibn", "bdd100k_drivable": "bdd_drivable_ibn"}
 """Data set -> the shipped config that trains on it."""
 
 

@@ -35,10 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.runs.sets import parse_labelled_sets
 
     sets = parse_labelled_sets(arguments.on)
-    ways = {
-        path.stem: inference_config(arguments, recipe=path, alone=True)
-        for path in arguments.recipes
-    }
+    ways = {path.stem: inference_config(arguments, recipe=path, alone=True) for path in arguments.recipes}
     if len(ways) < len(arguments.recipes):
         raise ConfigError("--recipes: two have one name; the table needs two names")
     root = datasets_root(arguments.datasets)

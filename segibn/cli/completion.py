@@ -85,7 +85,6 @@ def _names_or_files(kind: str, names: Iterable[str]) -> dict[str, Any]:
         "preamble": {
             "bash": bash,
             "zsh": f"{function}() {{ compadd -- {words}; _files }}",
-            "fish": f"function {function}\n  printf '%s\\n' {words}\n"
-            "  __fish_complete_path (commandline -ct)\nend",
+            "fish": f"function {function}\n  printf '%s\\n' {words}\n  __fish_complete_path (commandline -ct)\nend",
         },
     }

@@ -2,13 +2,7 @@
 
 from collections.abc import Sequence
 
-from segibn.cli.arguments import (
-    add_outside_arguments,
-    add_sets_argument,
-    datasets_root,
-    outside_said,
-    require_runs,
-)
+from segibn.cli.arguments import add_outside_arguments, add_sets_argument, datasets_root, outside_said, require_runs
 from segibn.cli.inference import add_comparison_arguments, inference_config
 from segibn.cli.parser import VerbParser, is_first_rank, print_next, print_results, verb_parser
 from segibn.evaluation.cross_domain import format_cross_domain

@@ -48,9 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if output.suffix not in (".onnx", ".pt2", ".safetensors"):
         raise ConfigError(f"--output {output}: export writes .onnx, .pt2 and .safetensors files")
     if output.suffix == ".safetensors" and arguments.instance_share is not None:
-        raise ConfigError(
-            "--instance-share belongs to graphs (.onnx, .pt2); of .safetensors give it to predict"
-        )
+        raise ConfigError("--instance-share belongs to graphs (.onnx, .pt2); of .safetensors give it to predict")
     if labels and output.suffix == ".safetensors":
         raise ConfigError("--labels belongs to graphs (.onnx, .pt2); .safetensors holds weights")
     for name in ("int8", "time"):
@@ -58,8 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise ConfigError(f"--{name} belongs to .onnx files, not to --output {output}")
     if arguments.int8 != (calibrate is not None):
         raise ConfigError(
-            "--int8 and --calibrate DIR belong together: eight bits need frames to take their "
-            "ranges from"
+            "--int8 and --calibrate DIR belong together: eight bits need frames to take their ranges from"
         )
     if arguments.half and output.suffix != ".safetensors":
         raise ConfigError(f"--half belongs to .safetensors files, not to --output {output}")

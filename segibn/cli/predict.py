@@ -6,12 +6,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-from segibn.cli.arguments import (
-    add_outside_arguments,
-    outside_said,
-    report_words,
-    require_runs,
-)
+from segibn.cli.arguments import add_outside_arguments, outside_said, report_words, require_runs
 from segibn.cli.inference import add_inference_arguments, inference_config
 from segibn.cli.parser import VerbParser, print_next, print_then, verb_parser
 from segibn.config.shipped import DEFAULT_MODEL
@@ -86,9 +81,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         arguments.run, *arguments.inputs = arguments.inputs
     inputs = [*arguments.inputs, *arguments.images]
     if not inputs:
-        raise ConfigError(
-            "say what to predict: segibn predict IMAGE_OR_FOLDER_OR_VIDEO ... --output DIR"
-        )
+        raise ConfigError("say what to predict: segibn predict IMAGE_OR_FOLDER_OR_VIDEO ... --output DIR")
     require_runs([arguments.run])
     said = outside_said(arguments, [arguments.run])
 

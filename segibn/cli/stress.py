@@ -2,13 +2,7 @@
 
 from collections.abc import Sequence
 
-from segibn.cli.arguments import (
-    SET,
-    add_outside_arguments,
-    datasets_root,
-    outside_said,
-    require_runs,
-)
+from segibn.cli.arguments import SET, add_outside_arguments, datasets_root, outside_said, require_runs
 from segibn.cli.inference import add_comparison_arguments, inference_config
 from segibn.cli.parser import VerbParser, print_results, verb_parser
 from segibn.evaluation.measures import METRICS
@@ -60,8 +54,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     how = {key: getattr(arguments, key) for key in ("corruptions", "levels", "seed", "device")}
     how["metrics"] = [m.name for m in METRICS if getattr(arguments, m.name, False)]
-    table = stress(
-        arguments.runs, on, root, arguments.output, inference=inference, said=said, **how
-    )
+    table = stress(arguments.runs, on, root, arguments.output, inference=inference, said=said, **how)
     print_results(table, arguments.output, PLOT_FILE)
     return 0

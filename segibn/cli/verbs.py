@@ -64,11 +64,7 @@ GROUPS = (
         Verb("check", "read every file of a data set and list what is wrong"),
         Verb("cache", "keep a training set as tiles for faster loading"),
     ),
-    Group(
-        "develop",
-        "segibn completion bash",
-        Verb("completion", "complete segibn's words in bash, zsh or fish"),
-    ),
+    Group("develop", "segibn completion bash", Verb("completion", "complete segibn's words in bash, zsh or fish")),
 )
 
 VERBS = {verb.name: verb for group in GROUPS for verb in group.verbs}

@@ -7,14 +7,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from segibn.config import values
 from segibn.config.values import Frozen
-from segibn.models.catalog import (
-    BACKBONES,
-    DEFAULT_SHARE,
-    DEFAULTS,
-    Finest,
-    Place,
-    changed_options,
-)
+from segibn.models.catalog import BACKBONES, DEFAULT_SHARE, DEFAULTS, Finest, Place, changed_options
 from segibn.models.plans import AnyIbnName
 
 if TYPE_CHECKING:
@@ -26,9 +19,13 @@ else:
 class SwitchableConfig(Frozen):
     """Switchable whitening's settings (arXiv 1904.09739, section 3.2)."""
 
-    statistics: Annotated[
-        tuple[Literal["bw", "iw", "bn", "in", "ln"], ...], Field(max_length=5)
-    ] = ("bw", "iw", "bn", "in", "ln")
+    statistics: Annotated[tuple[Literal["bw", "iw", "bn", "in", "ln"], ...], Field(max_length=5)] = (
+        "bw",
+        "iw",
+        "bn",
+        "in",
+        "ln",
+    )
     """Batch and instance whitening, batch, instance and layer norm; RobustNet mixes [bw, iw]."""
     iterations: values.NewtonSteps = 5
     """Steps of Newton's iteration for the inverse square root."""
@@ -205,6 +202,5 @@ def _section(value: Any) -> str:
 
 
 AnyBackboneConfig = Annotated[
-    Annotated[BackboneConfig, Tag("own")] | Annotated[TimmBackboneConfig, Tag("timm")],
-    Discriminator(_section),
+    Annotated[BackboneConfig, Tag("own")] | Annotated[TimmBackboneConfig, Tag("timm")], Discriminator(_section)
 ]

@@ -269,8 +269,7 @@ class DataConfig(Frozen):
         mixed = sum(fractions.Fraction(repr(source.share)) for source in self.mix)
         if mixed >= 1:
             raise ValueError(
-                f"mix: the shares add up to {float(mixed):g} and leave nothing for data.train; "
-                "keep their sum below 1"
+                f"mix: the shares add up to {float(mixed):g} and leave nothing for data.train; keep their sum below 1"
             )
         for source in self.sources:
             _check_classes(source.name, self.classes)

@@ -72,9 +72,7 @@ def _read_with_parent(path: Path) -> dict[str, Any]:
     except ConfigError as error:
         raise ConfigError(f"{path}: its base: {error}") from None
     if "base" in parent:
-        raise ConfigError(
-            f"{path}: its base {parent_path} has a base itself; only one parent is allowed"
-        )
+        raise ConfigError(f"{path}: its base {parent_path} has a base itself; only one parent is allowed")
     parent.pop("name", None)
     _drop_foreign_val(parent, tree)
     return _merge(parent, tree)

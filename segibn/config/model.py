@@ -78,8 +78,7 @@ class DeepLabV3PlusHeadConfig(_PyramidHead):
 
 
 HeadConfig = Annotated[
-    FCNHeadConfig | LinearHeadConfig | DeepLabV3HeadConfig | DeepLabV3PlusHeadConfig,
-    Field(discriminator="name"),
+    FCNHeadConfig | LinearHeadConfig | DeepLabV3HeadConfig | DeepLabV3PlusHeadConfig, Field(discriminator="name")
 ]
 
 
@@ -119,19 +118,13 @@ class ModelConfig(Frozen):
         for other, standard in ATROUS_RATES.items():
             if stride is not None and rates == standard and other != stride:
                 fix = f"at stride {stride} use {ATROUS_RATES[stride]} or leave them out"
-                raise ValueError(
-                    f"head.atrous_rates {rates} belong to output_stride {other}; {fix}"
-                )
+                raise ValueError(f"head.atrous_rates {rates} belong to output_stride {other}; {fix}")
         is_timm = self.backbone.name == "timm"
         if self.weights in (("ibn_net", "torchvision") if is_timm else ("timm", "lite")):
             ours = "timm, lite" if is_timm else "ibn_net, torchvision"
             raise ValueError(
-                f"weights {self.weights} are not of backbone {self.backbone.name}; use {ours}, "
-                "none or a file"
+                f"weights {self.weights} are not of backbone {self.backbone.name}; use {ours}, none or a file"
             )
         if is_timm and self.weights_match == "plain":
-            raise ValueError(
-                "weights_match plain is for this package's IBN networks; timm's have exact and "
-                "partial"
-            )
+            raise ValueError("weights_match plain is for this package's IBN networks; timm's have exact and partial")
         return self

@@ -14,9 +14,7 @@ from segibn.text import printable
 class Frozen(BaseModel):
     """A section of a config: unknown keys are errors, docstrings document the fields."""
 
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 def _no_truth(value: Any) -> Any:
@@ -49,8 +47,7 @@ def _check_name(name: str) -> str:
     _check_printable(name)
     if name in ("", ".", "..") or "/" in name or "\\" in name or name.startswith("-"):
         raise ValueError(
-            "names a folder: must be one part of a path, without / and \\, not empty, '.' or '..', "
-            "with no - in front"
+            "names a folder: must be one part of a path, without / and \\, not empty, '.' or '..', with no - in front"
         )
     if (size := len(name.encode())) > _NAME_BYTES:
         raise ValueError(f"has {size} bytes; no more than {_NAME_BYTES}, as a folder")

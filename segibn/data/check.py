@@ -87,9 +87,7 @@ class SplitReport:
             "ok": self.ok,
             "samples": self.samples,
             "official_count": self.official_count,
-            "missing_partners": [
-                {"name": o.name, "file": str(o.path), "partner": o.partner} for o in self.orphans
-            ],
+            "missing_partners": [{"name": o.name, "file": str(o.path), "partner": o.partner} for o in self.orphans],
             "unreadable": self.unreadable,
             "size_mismatches": self.size_mismatches,
             "image_sizes": {_size_text(s): n for s, n in self.image_sizes.most_common()},

@@ -56,9 +56,7 @@ class IndexJob:
     """(H, W) of the frames as they are trained on; None for the size on disk."""
     datasets_root: Path | None = None
 
-    def load_or_build(
-        self, jobs: int = 1, progress: Callable[[int, int], None] | None = None
-    ) -> ClassIndex:
+    def load_or_build(self, jobs: int = 1, progress: Callable[[int, int], None] | None = None) -> ClassIndex:
         """Read the index; build and keep it if it is not there, or stale; errors as `build`."""
         mark = self.mark()  # before the pixels: a later change must show
         index = self._read(mark)
@@ -68,9 +66,7 @@ class IndexJob:
                 np.savez_compressed(temporary, fingerprint=np.array(mark), **vars(index))
         return index
 
-    def build(
-        self, jobs: int = 1, progress: Callable[[int, int], None] | None = None
-    ) -> ClassIndex:
+    def build(self, jobs: int = 1, progress: Callable[[int, int], None] | None = None) -> ClassIndex:
         """Index every label map; ImageFileError, LabelValueError: one cannot be read."""
         pixels, points = [], []
         find = partial(_index_frame, label_set=self.label_set, resize=self.resize)
@@ -150,9 +146,7 @@ def _hash(value: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _index_frame(
-    path: Path, *, label_set: LabelSet, resize: Size | None
-) -> tuple[np.ndarray, np.ndarray]:
+def _index_frame(path: Path, *, label_set: LabelSet, resize: Size | None) -> tuple[np.ndarray, np.ndarray]:
     target = label_set.to_train_ids(label_set.read(path), path)
     if resize is not None:
         target = resize_target(target, resize)

@@ -18,9 +18,7 @@ class FocusTable:
     counts for a class from ``min_pixels`` of it on.
     """
 
-    def __init__(
-        self, index: ClassIndex, probabilities: np.ndarray, *, by_frame: bool, min_pixels: int = 1
-    ) -> None:
+    def __init__(self, index: ClassIndex, probabilities: np.ndarray, *, by_frame: bool, min_pixels: int = 1) -> None:
         enough = index.pixels[index.frame, index.train_id] >= min_pixels
         chosen = np.flatnonzero(enough)
         order = chosen[np.argsort(index.train_id[chosen], kind="stable")]

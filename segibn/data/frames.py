@@ -48,11 +48,7 @@ class Frames:
 
 
 def preload(
-    samples: Sequence[SamplePaths],
-    label_set: LabelSet,
-    resize: tuple[int, int] | None = None,
-    *,
-    threads: int = 2,
+    samples: Sequence[SamplePaths], label_set: LabelSet, resize: tuple[int, int] | None = None, *, threads: int = 2
 ) -> list[Arrays]:
     """Decode every sample, in the order given, and resize it to (H, W); errors as `open_frame`."""
     loaded = map_in_threads(lambda one: open_frame(one, label_set, resize).read(), samples, threads)

@@ -66,9 +66,7 @@ class Framing:
     def _scaled(image: np.ndarray, target: np.ndarray, size: Size) -> tuple[np.ndarray, np.ndarray]:
         """To a size (W, H) by Pillow."""
         scaled = Image.fromarray(image).resize(size, Image.Resampling.BICUBIC)
-        return np.asarray(scaled), np.asarray(
-            Image.fromarray(target).resize(size, Image.Resampling.NEAREST)
-        )
+        return np.asarray(scaled), np.asarray(Image.fromarray(target).resize(size, Image.Resampling.NEAREST))
 
 
 def _cut(array: np.ndarray, starts: Sequence[int], size: Size, fill: int) -> np.ndarray:

@@ -15,9 +15,7 @@ from segibn.text import counted, printable
 By = Literal["auto", "sequence", "frame"]
 
 
-def held_out(
-    names: Collection[str], fraction: float, by: By = "auto", seed: int = 0
-) -> frozenset[str]:
+def held_out(names: Collection[str], fraction: float, by: By = "auto", seed: int = 0) -> frozenset[str]:
     """Return about a ``fraction`` of the names, to hold out; DatasetError: nothing to split.
 
     "sequence" keeps frames of one subfolder together, or, without subfolders, those whose names

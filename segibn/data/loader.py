@@ -74,9 +74,7 @@ class TrainLoader(DataLoader[dict[str, Any]]):
         return batches
 
 
-def _wait(
-    batches: Iterator[dict[str, Any]], stopping: Callable[[], bool], grace_s: float
-) -> dict[str, Any] | None:
+def _wait(batches: Iterator[dict[str, Any]], stopping: Callable[[], bool], grace_s: float) -> dict[str, Any] | None:
     """The next batch; None at the end, or where none came before leaving."""
     start, asked = time.monotonic(), None
     while True:
@@ -175,11 +173,7 @@ def _shared(tensor: Tensor) -> Tensor:
 
 
 def make_loader(
-    dataset: SegmentationDataset | MixedDataset,
-    sampler: PositionSampler,
-    *,
-    workers: int = 0,
-    pin_memory: bool = False,
+    dataset: SegmentationDataset | MixedDataset, sampler: PositionSampler, *, workers: int = 0, pin_memory: bool = False
 ) -> TrainLoader:
     """Make a loader of the whole rest of the run; 0 ``workers`` load in this process."""
     # Forked workers share the cache; any other start would copy it into each of them.

@@ -91,8 +91,7 @@ def _resolve(lines: list[str], known: Set[str], pairing: Pairing) -> Sequence[st
     return [
         line
         if line in known
-        else _sample_of(line, files)
-        or _sample_of(re.split(r"[\t ,;]+", line, maxsplit=1)[0], files)
+        else _sample_of(line, files) or _sample_of(re.split(r"[\t ,;]+", line, maxsplit=1)[0], files)
         for line in lines
     ]
 

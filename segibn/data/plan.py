@@ -34,9 +34,7 @@ class Draw(NamedTuple):
 class Stream:
     """Endless draws from one source: shuffled passes, and a share, 0..1, from ``focus``."""
 
-    def __init__(
-        self, num_samples: int, focus: FocusTable | None = None, focus_share: float = 0.0
-    ) -> None:
+    def __init__(self, num_samples: int, focus: FocusTable | None = None, focus_share: float = 0.0) -> None:
         self.num_samples = num_samples
         self.focus = focus
         self.focus_share = exact(focus_share) if focus is not None else Fraction(0)
@@ -53,9 +51,7 @@ class Stream:
 class Plan:
     """The positions of a run over its sources; ``shares`` are of all but the first."""
 
-    def __init__(
-        self, streams: Sequence[Stream], shares: Sequence[float] = (), *, seed: int
-    ) -> None:
+    def __init__(self, streams: Sequence[Stream], shares: Sequence[float] = (), *, seed: int) -> None:
         self.streams = tuple(streams)
         self.shares = tuple(exact(share) for share in shares)
         self.seed = seed

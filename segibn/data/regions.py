@@ -30,10 +30,7 @@ def class_regions(target: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.
     pixels = counts.sum(axis=0)
     for train_id in np.flatnonzero((pixels > 0) & ~chosen.any(axis=0)):
         chosen[counts[:, train_id].argmax(), train_id] = True
-    points = [
-        (train_id, *_central_pixel(target, cells[cell], train_id))
-        for train_id, cell in np.argwhere(chosen.T)
-    ]
+    points = [(train_id, *_central_pixel(target, cells[cell], train_id)) for train_id, cell in np.argwhere(chosen.T)]
     return pixels, np.array(points, np.int32).reshape(-1, 3)
 
 

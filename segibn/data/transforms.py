@@ -29,9 +29,7 @@ class Window:
     offset: tuple[int, int]  # (top, left) of it in the crop
 
 
-def _draw_span(
-    place: float, frame: int, crop: int, scale: float, pixel: int | None
-) -> tuple[int, int, int, int]:
+def _draw_span(place: float, frame: int, crop: int, scale: float, pixel: int | None) -> tuple[int, int, int, int]:
     """One axis of a window: start and stop in the frame, length and offset in the crop."""
     length = max(1, round(crop / scale))
     if length <= frame:
@@ -79,9 +77,7 @@ class TrainTransform:
         crop = self._pad(image, window, PAD_COLOR), self._pad(target, window, IGNORE_INDEX)
         return crop if self.extra is None else self.extra(*crop, int(rng.integers(2**32)))
 
-    def window(
-        self, rng: np.random.Generator, frame: Size, focus: tuple[int, int] | None = None
-    ) -> Window:
+    def window(self, rng: np.random.Generator, frame: Size, focus: tuple[int, int] | None = None) -> Window:
         """Draw a scale and a place: what scaling a frame and then cropping at random would show.
 
         All windows of the drawn size that contain ``focus`` are as likely.

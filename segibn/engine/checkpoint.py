@@ -231,9 +231,7 @@ def _check_same_run(path: Path, old: dict[str, Any], new: dict[str, Any]) -> Non
         logger.warning("resumed with %s; or %s", ", ".join(changed.values()), fresh)
         return
     lines = "\n  ".join([f"{fresh}:", *changed.values()])
-    raise CheckpointError(
-        f"{path} was trained with another config; resume with the same one, or {lines}"
-    )
+    raise CheckpointError(f"{path} was trained with another config; resume with the same one, or {lines}")
 
 
 def _is_same(key: str, old: Any, new: Any) -> bool:

@@ -38,8 +38,7 @@ def stop_at_non_finite(loss: float, pending: Pending, config: RunConfig, run: Ru
     scale = "" if pending.loss_scale is None else f", loss scale {pending.loss_scale.item():g}"
     raise SegibnError(
         f"the loss is {loss} at iteration {pending.iteration} (learning rate {pending.lr:.3g}"
-        f"{scale}); this process's samples are {', '.join(pending.batch['name'])}{kept}. "
-        + _advice(config, run)
+        f"{scale}); this process's samples are {', '.join(pending.batch['name'])}{kept}. " + _advice(config, run)
     )
 
 

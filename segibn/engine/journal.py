@@ -31,9 +31,7 @@ class Journal:
         self.trouble: SegibnError | None = None
         main = distributed.is_main()
         work = partial(pixels_of_updates, config)
-        self._progress = TrainingProgress(
-            config.name, config.optim.iterations, first, enabled=main, work=work
-        )
+        self._progress = TrainingProgress(config.name, config.optim.iterations, first, enabled=main, work=work)
         self._log = MetricsLog(run, first) if main else None
         self._counted_from, self._clock, self._waited = first, time.monotonic(), 0.0
 
@@ -123,11 +121,7 @@ class TrainingProgress:
         work: Callable[[int], float] = float,  # of so many updates
     ) -> None:
         self._console = console or Console()
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=None),
-            MofNCompleteColumn(),
-        )
+        columns = (TextColumn("{task.description}"), BarColumn(bar_width=None), MofNCompleteColumn())
         left = TextColumn("{task.fields[left]}")
         is_shown = enabled and self._console.is_terminal
         self._bar = _BarAndState(*columns, left, console=self._console, disable=not is_shown)

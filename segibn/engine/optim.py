@@ -14,9 +14,7 @@ NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 _NUM_STAGES = 4
 
 
-def build_optimizer(
-    model: nn.Module, config: OptimConfig, device: torch.device
-) -> torch.optim.Optimizer:
+def build_optimizer(model: nn.Module, config: OptimConfig, device: torch.device) -> torch.optim.Optimizer:
     """Build SGD or AdamW over groups by part of the network and by weight decay.
 
     Groups, and parameters within, are in the network's order: checkpoints number the state so.
@@ -68,18 +66,14 @@ def learning_rate_factor(iteration: int, config: OptimConfig) -> float:
     equation 5). Both count from iteration 0, so warm-up only cuts their beginning short.
     """
     done = iteration / config.iterations
-    if config.schedule == "poly":
-        fall = (1 - done) ** config.poly_power
-    else:
-        fall = (1 + math.cos(math.pi * done)) / 2
+    is_poly = config.schedule == "poly"
+    fall = (1 - done) ** config.poly_power if is_poly else (1 + math.cos(math.pi * done)) / 2
     fall = config.min_lr_factor + (1 - config.min_lr_factor) * fall
     rise = min(1.0, (iteration + 1) / (config.warmup_iterations + 1))
     return (config.warmup_factor + (1 - config.warmup_factor) * rise) * fall
 
 
-def set_learning_rate(
-    optimizer: torch.optim.Optimizer, iteration: int, config: OptimConfig
-) -> float:
+def set_learning_rate(optimizer: torch.optim.Optimizer, iteration: int, config: OptimConfig) -> float:
     """Set every group's learning rate for this iteration; return that of a factor of one."""
     factor = learning_rate_factor(iteration, config)
     for group in optimizer.param_groups:

@@ -11,9 +11,7 @@ from segibn.errors import ConfigError
 Precision = Literal["auto", "float32", "tf32", "bfloat16", "float16"]
 
 
-def choose_dtype(
-    precision: Precision, device: torch.device, option: str = "engine.precision"
-) -> torch.dtype:
+def choose_dtype(precision: Precision, device: torch.device, option: str = "engine.precision") -> torch.dtype:
     """Return the dtype to compute in; auto = bfloat16 where the device has instructions for it."""
     if precision in ("float16", "tf32") and device.type != "cuda":
         fix = "needs a CUDA device; use auto, float32 or bfloat16"

@@ -77,10 +77,7 @@ def open_run(output: Path, resume: str | None) -> tuple[RunDir, Path | None]:
         resume = "auto"
     is_taken = (run.path / "config.yaml").exists() or run.last_checkpoint.exists()
     if resume is None and is_taken:
-        raise ConfigError(
-            f"{run.path} already holds a run; resume it with --resume auto, or choose another "
-            "--output"
-        )
+        raise ConfigError(f"{run.path} already holds a run; resume it with --resume auto, or choose another --output")
     if resume == "auto":
         return run, run.last_checkpoint if run.last_checkpoint.exists() else None
     return run, Path(resume) if resume is not None else None

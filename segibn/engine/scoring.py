@@ -32,13 +32,7 @@ from segibn.files.folders import warn_once
 from segibn.files.pictures import image_size
 from segibn.files.writing import write_json
 from segibn.inference.options import InferenceOptions
-from segibn.inference.predictor import (
-    Predictor,
-    confident_label_maps,
-    count_on_device,
-    device_label_maps,
-    label_maps,
-)
+from segibn.inference.predictor import Predictor, confident_label_maps, count_on_device, device_label_maps, label_maps
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.class_map import ClassMap
 from segibn.labels.drawing import frame_sheet
@@ -164,9 +158,7 @@ def _count_merged(table: np.ndarray, target: np.ndarray, labels: np.ndarray, k: 
     return count_classes(target, table[labels], k)
 
 
-def _as_needed(
-    predictor: Predictor, measures: Sequence[Measure]
-) -> tuple[Predict, Callable[..., np.ndarray]]:
+def _as_needed(predictor: Predictor, measures: Sequence[Measure]) -> tuple[Predict, Callable[..., np.ndarray]]:
     needs = {measure.needs for measure in measures}
     if "confidence" in needs:
         return partial(confident_label_maps, predictor), count_classes
@@ -177,9 +169,7 @@ def _as_needed(
     return partial(label_maps, predictor), count_classes
 
 
-def require_upright(
-    options: InferenceOptions, samples: Samples, of: str, key: str = "evaluation.input_size"
-) -> None:
+def require_upright(options: InferenceOptions, samples: Samples, of: str, key: str = "evaluation.input_size") -> None:
     """Refuse an input size with height and width exchanged, by the headers of a few frames."""
     if options.input_size is not None:
         options.require_upright([image_size(one.image) for one in some_of(samples)], of, key)

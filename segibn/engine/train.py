@@ -60,9 +60,7 @@ class TrainingResult:
 
 
 @outliving_readers()
-def train(
-    config: RunConfig, *, datasets_root: Path, output: Path, resume: str | None = None
-) -> TrainingResult:
+def train(config: RunConfig, *, datasets_root: Path, output: Path, resume: str | None = None) -> TrainingResult:
     """Train one network; runs on every rank of a torchrun launch, or in a single process.
 
     ``resume``: None = a fresh run; ``auto`` = from the folder's last checkpoint if there is one;
@@ -85,9 +83,7 @@ def train(
         if checkpoint is not None and first == config.optim.iterations:
             return TrainingResult(checkpoint, first, None)
         require_disk(updater, run)
-        loader = build_train_loader(
-            config, data.sets, datasets_root=datasets_root, first_iteration=first
-        )
+        loader = build_train_loader(config, data.sets, datasets_root=datasets_root, first_iteration=first)
         if distributed.is_main():  # what is wrong with the config has shown by now
             run.prepare(config, describe_start(config, device, updater.dtype, first, datasets_root))
         distributed.barrier()
@@ -223,9 +219,7 @@ def _is_due(done: int, every: int) -> bool:
     return every > 0 and done % every == 0
 
 
-def build_model(
-    config: RunConfig, labels: LabelSet, device: torch.device, resuming: bool = False
-) -> Segmenter:
+def build_model(config: RunConfig, labels: LabelSet, device: torch.device, resuming: bool = False) -> Segmenter:
     """Build the network of a run on its device, from the run's seed; the same on every rank.
 
     Weights come from ``init_from``, else ``model.weights``; neither is read when ``resuming``.

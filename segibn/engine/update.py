@@ -61,9 +61,7 @@ class Updater:
     ranks; gets hooks where features are to be perturbed. ``class_names``: by train id.
     """
 
-    def __init__(
-        self, config: RunConfig, model: Segmenter, class_names: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, config: RunConfig, model: Segmenter, class_names: Sequence[str] = ()) -> None:
         self.config, self.model = config, model
         self.stepping: Callable[[], AbstractContextManager[Any]] = nullcontext
         """What the steps of optimiser and average run in, for a clock."""

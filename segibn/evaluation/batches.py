@@ -12,9 +12,7 @@ Predict = Callable[[Sequence[NDArray[Any]]], Sequence[Any]]
 """Images (H, W, 3) uint8 RGB of one size -> what is predicted for each."""
 
 
-def predicted(
-    frames: Iterable[Frame], predict: Predict, batch_size: int = 1
-) -> Iterator[tuple[Frame, Any]]:
+def predicted(frames: Iterable[Frame], predict: Predict, batch_size: int = 1) -> Iterator[tuple[Frame, Any]]:
     """Yield every frame with its prediction; frames in a row of one size are predicted together.
 
     An exception of the predictor passes with a note that names the frames.

@@ -111,9 +111,7 @@ def score_toolkit(
     kinds = [_is_rle(path) for path in (target, pred)]
     if kinds[0] != kinds[1]:
         forms = ["RLE (*.json)" if kind else "masks (*.png)" for kind in kinds]
-        raise DatasetError(
-            f"{target} holds {forms[0]} but {pred} holds {forms[1]}; give both in one format"
-        )
+        raise DatasetError(f"{target} holds {forms[0]} but {pred} holds {forms[1]}; give both in one format")
     doubts = []
     if kinds[0]:
         pairs, read = _rle_pairs(target, pred, table.class_names)
@@ -134,10 +132,7 @@ def _rle_pairs(target: Path, pred: Path, names: Sequence[str]) -> tuple[list[Fil
     targets, preds = (read_rle_frames(path, names) for path in (target, pred))
     sides = Side(target, list(targets)), Side(pred, list(preds))
     found = pair_names(*sides, name_of=lambda path: path.name)
-    pairs = [
-        FilePair(key.as_posix(), Path(key), Path(found[key]) if key in found else None)
-        for key in sorted(targets)
-    ]
+    pairs = [FilePair(key.as_posix(), Path(key), Path(found[key]) if key in found else None) for key in sorted(targets)]
 
     def read(pair: FilePair, _: Sequence[LabelSet]) -> Maps:
         truth = targets[PurePosixPath(pair.target)].to_train_ids(names)
@@ -147,9 +142,7 @@ def _rle_pairs(target: Path, pred: Path, names: Sequence[str]) -> tuple[list[Fil
         frame = preds[PurePosixPath(pair.pred)] if pair.pred else None
         values = frame.to_train_ids(names) if frame else None
         if frame and values is not None and values.shape != truth.shape:
-            raise ImageFileError(
-                f"{frame.source}: masks of {values.shape}, its target has {truth.shape} (H, W)"
-            )
+            raise ImageFileError(f"{frame.source}: masks of {values.shape}, its target has {truth.shape} (H, W)")
         return truth, np.full_like(truth, IGNORE_INDEX) if values is None else values
 
     return pairs, read

@@ -56,8 +56,7 @@ class BoundaryIoU(Metric):
         pred = np.where(ignored, np.uint8(IGNORE_INDEX), prediction.labels).astype(np.uint8)
         width = boundary_width(target.shape)
         edges = [
-            np.where(boundary_mask(label_map, width), label_map, np.uint8(IGNORE_INDEX))
-            for label_map in (target, pred)
+            np.where(boundary_mask(label_map, width), label_map, np.uint8(IGNORE_INDEX)) for label_map in (target, pred)
         ]
         pairs = count_pairs(*edges)
         rows = (np.diagonal(pairs), pairs.sum(axis=1), pairs.sum(axis=0))

@@ -67,8 +67,7 @@ def counts_of(pairs: Counts, num_classes: int) -> Counts:
         if unknown.size:
             shown = ", ".join(f"{value} ({pixels[value]} px)" for value in unknown[:8].tolist())
             raise ValueError(
-                f"{what} holds values outside 0..{k - 1} and {IGNORE_INDEX}: {shown}; map label "
-                "ids to train ids first"
+                f"{what} holds values outside 0..{k - 1} and {IGNORE_INDEX}: {shown}; map label ids to train ids first"
             )
     return np.concatenate([pairs[:k, :k], pairs[:k, IGNORE_INDEX:]], axis=1)
 

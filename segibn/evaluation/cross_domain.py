@@ -9,23 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from segibn.evaluation.deviations import protocol_lines
 from segibn.evaluation.published import NAMED_PROTOCOLS, PROTOCOLS, PublishedScores, published_rows
-from segibn.evaluation.rows import (
-    Network,
-    Row,
-    SetScores,
-    by_network,
-    check_rows,
-    describe_seeds,
-    is_own_domain,
-)
+from segibn.evaluation.rows import Network, Row, SetScores, by_network, check_rows, describe_seeds, is_own_domain
 from segibn.evaluation.signatures import signature_lines
 from segibn.text import markdown_table
 
 Cells = dict[Network, dict[str, SetScores]]
 """Network -> test set -> scores."""
-PUBLISHED_INTRO = (
-    "Published by others on the real data sets: other networks, training and data; not ours."
-)
+PUBLISHED_INTRO = "Published by others on the real data sets: other networks, training and data; not ours."
 
 
 def format_cross_domain(
@@ -112,9 +102,7 @@ def published_beside(
     return [test for test in test_sets if any(test in values for _, values in found)], found
 
 
-def _published_lines(
-    cells: Cells, tests: list[str], dataset_of: Mapping[str, str], rows: Sequence[Row]
-) -> list[str]:
+def _published_lines(cells: Cells, tests: list[str], dataset_of: Mapping[str, str], rows: Sequence[Row]) -> list[str]:
     shown, found = published_beside(cells, tests, dataset_of, rows)
     if not found:
         return []

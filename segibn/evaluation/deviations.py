@@ -12,9 +12,7 @@ UNKNOWN = "not-stated"
 """``selection`` of a network that does not say."""
 
 
-def run_deviations(
-    protocol: Protocol, train: str, config: Mapping[str, Any], selection: str
-) -> dict[str, str]:
+def run_deviations(protocol: Protocol, train: str, config: Mapping[str, Any], selection: str) -> dict[str, str]:
     """Compare a training with a protocol; ``train`` and ``selection`` as in rows of a table."""
     found = {}
     if train not in protocol.train:
@@ -57,12 +55,7 @@ def evaluation_deviations(
     }
 
 
-def sign(
-    signature: str,
-    protocol: str | None = None,
-    deviations: Iterable[str] = (),
-    selection: str = LAST,
-) -> str:
+def sign(signature: str, protocol: str | None = None, deviations: Iterable[str] = (), selection: str = LAST) -> str:
     """Append protocol, deviations and an unusual choice of the checkpoint to a signature."""
     parts = [signature]
     if protocol is not None:

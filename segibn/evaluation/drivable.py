@@ -19,8 +19,7 @@ BACKGROUND, DIRECT = 0, 1
 DEFINITIONS: dict[str, str] = {
     "A": "mean IoU of background, direct and alternative, every pixel counts "
     "(BDD's 2018 script, the WAD challenge's code)",
-    "B": "mean IoU of direct and alternative, every pixel counts "
-    "(AI Challenger 2018, the BDD100K documentation)",
+    "B": "mean IoU of direct and alternative, every pixel counts (AI Challenger 2018, the BDD100K documentation)",
     "C": "mean IoU of direct and alternative, background pixels left out: drivable painted onto "
     "background costs nothing (BDD100K toolkit since July 2021)",
     "D": "mean IoU of background and drivable (direct and alternative merged), every pixel counts, "

@@ -23,9 +23,7 @@ from segibn.text import printable
 
 ENCODINGS = ("train_ids", "label_ids")
 """What the values in the files are: class indices, or the data set's own values."""
-_TOLD_BY_NAME = re.compile(
-    r"_(?:label(?:(Ids|csIds)|(TrainIds|csTrainIds)|(ids|level\dIds))|(?:train_id|trainIds))$"
-)
+_TOLD_BY_NAME = re.compile(r"_(?:label(?:(Ids|csIds)|(TrainIds|csTrainIds)|(ids|level\dIds))|(?:train_id|trainIds))$")
 _MAX_FILES = 32  # whose values are looked at, evenly chosen; all others are checked as they come
 _MUCH_BETTER = 0.2  # of the pixels
 _SIDES = {"target": "targets", "pred": "predictions"}

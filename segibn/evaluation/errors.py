@@ -82,9 +82,7 @@ def detection(negatives: Counts, positives: Counts) -> dict[str, float | None]:
     }
 
 
-def bravo_index(
-    semantic: Mapping[str, float], ood: Iterable[Mapping[str, float]] = ()
-) -> dict[str, float]:
+def bravo_index(semantic: Mapping[str, float], ood: Iterable[Mapping[str, float]] = ()) -> dict[str, float]:
     """Join values, fractions, to the challenge's: "semantic", "ood" and "index".
 
     ``semantic``: miou, ece, auroc, auprc_success, auprc_error, fpr95; ``ood``: auroc, auprc and

@@ -28,11 +28,7 @@ def group_divergence(rows: Sequence[Row]) -> Curves:
         if (network, row["seed"]) in seen:
             raise SegibnError(f"feature divergence: row {number} repeats network and seed")
         seen.add((network, row["seed"]))
-    features = [
-        {**row, "feature": name, "value": value}
-        for row in rows
-        for name, value in row["divergence"].items()
-    ]
+    features = [{**row, "feature": name, "value": value} for row in rows for name, value in row["divergence"].items()]
     return {
         network: {name: Seeds(row["value"] for row in cells) for name, cells in found.items()}
         for network, found in by_network(features, "feature").items()

@@ -51,10 +51,7 @@ def share_titles(rows: Iterable[Row]) -> dict[float, str]:
     counts: dict[float, set[int]] = defaultdict(set)
     for row in rows:
         counts[row["share"]].add(row["train_images"])
-    return {
-        share: f"{100 * share:g} % ({', '.join(map(str, sorted(counts[share])))})"
-        for share in sorted(counts)
-    }
+    return {share: f"{100 * share:g} % ({', '.join(map(str, sorted(counts[share])))})" for share in sorted(counts)}
 
 
 def format_fine_tune(rows: Sequence[Row]) -> str:

@@ -47,9 +47,7 @@ class FrameCounts:
         # frames of 19 classes take about 200 KB.
         lines = {
             name: " ".join(
-                f"{index}:{','.join(map(str, column))}"
-                for index, column in enumerate(frame.T.tolist())
-                if any(column)
+                f"{index}:{','.join(map(str, column))}" for index, column in enumerate(frame.T.tolist()) if any(column)
             )
             for name, frame in zip(self.names, self.counts, strict=True)
         }

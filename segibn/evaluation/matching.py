@@ -28,9 +28,7 @@ class FilePair:
     pred: Path | None
 
 
-def find_label_maps(
-    folder: Path, encoding: str = "auto", option: str = "", first: str = "train_ids"
-) -> Side:
+def find_label_maps(folder: Path, encoding: str = "auto", option: str = "", first: str = "train_ids") -> Side:
     """Find the label maps of a folder and its subfolders.
 
     Args:
@@ -49,18 +47,14 @@ def find_label_maps(
             by_frame[frame_pairs.trimmed(path.relative_to(folder))][path] = said
     if not by_frame:
         picture = f"; {printable(files[0])} is none by its name" if files else ""
-        raise DatasetError(
-            f"no label maps (*.png) in {printable(folder)} or its subfolders{picture}"
-        )
+        raise DatasetError(f"no label maps (*.png) in {printable(folder)} or its subfolders{picture}")
     if encoding == "auto":
         encoding = _encoding_of_all(by_frame.values(), option, first)
     for group in by_frame.values():
         if not {None, encoding} & set(group.values()):
             path, said = next(iter(group.items()))
             fix = f"expected; use {option} {said}" if option else "all that is read here"
-            raise DatasetError(
-                f"{printable(path)} holds {said} by its name, but {encoding} are {fix}"
-            )
+            raise DatasetError(f"{printable(path)} holds {said} by its name, but {encoding} are {fix}")
     told = [item for group in by_frame.values() for item in group.items()]
     fitting = {path: said for path, said in told if said in (None, encoding)}
     paths = [path.relative_to(folder) for path in fitting]
@@ -113,9 +107,7 @@ def read_folders(
     read = list(given)
     for place, side in enumerate(sides):
         if read[place] == "auto":
-            told = side.encoding or encodings.told_by_values(
-                files[place], table, is_prediction=place == 1
-            )
+            told = side.encoding or encodings.told_by_values(files[place], table, is_prediction=place == 1)
             read[place] = told or defaults[place]
     return pairs, Reading.of(table, (read[0], read[1]))
 
@@ -145,6 +137,4 @@ def _encoding_of_all(groups: Collection[dict[Path, str | None]], option: str, fi
         )
     names = " and ".join(map(printable, examples.values()))
     fix = f"keep one kind, or say which with {option}" if option else "keep one kind"
-    raise DatasetError(
-        f"some files hold train ids and others label ids by their names: {names}; {fix}"
-    )
+    raise DatasetError(f"some files hold train ids and others label ids by their names: {names}; {fix}")

@@ -66,9 +66,7 @@ _R50, _R101, _MOBILE = "ResNet-50", "ResNet-101", "MobileNetV2"
 _REINS = "frozen, with Rein's tokens"
 
 
-def _row(
-    train: str, network: str, method: str, scores: Sequence[float | None], source: str, key: str
-) -> PublishedRow:
+def _row(train: str, network: str, method: str, scores: Sequence[float | None], source: str, key: str) -> PublishedRow:
     miou = {test: value for test, value in zip(_TESTS, scores, strict=True) if value is not None}
     return PublishedRow(train, network, method, miou, _SOURCES[source], key)
 
@@ -95,9 +93,7 @@ PublishedScores = tuple[PublishedRow, dict[str, float]]
 """A row, and of its mIoU in per cent those that were asked for."""
 
 
-def published_rows(
-    trains: Collection[str], tests: Collection[str], protocol: str | None
-) -> list[PublishedScores]:
+def published_rows(trains: Collection[str], tests: Collection[str], protocol: str | None) -> list[PublishedScores]:
     """Select the rows that stand beside ours: trained on one of ``trains``, with any ``tests``.
 
     ``protocol``: which ours name; rows of another one, or none, are numbers of another kind.

@@ -53,9 +53,7 @@ def network_titles(networks: Iterable[Network]) -> dict[Network, str]:
     return {n: f"{n.title} from {n.train}" if several else n.title for n in found}
 
 
-def check_rows(
-    rows: Iterable[Row], source: str = "cross-domain rows", more_keys: Sequence[str] = ()
-) -> None:
+def check_rows(rows: Iterable[Row], source: str = "cross-domain rows", more_keys: Sequence[str] = ()) -> None:
     """Raise a SegibnError for the first row that lacks a key, repeats another or is no fraction."""
     keys = ("train", "test", "network", "ibn", "seed", *more_keys)
     seen: set[str] = set()
@@ -131,9 +129,7 @@ class SetScores(NamedTuple):
         return f"{self.miou.text()} / {self.pixel_accuracy.text()}"
 
 
-def gather(
-    rows: Iterable[Row], line: Callable[[Row], Line], column: str
-) -> dict[Line, dict[Any, list[Row]]]:
+def gather(rows: Iterable[Row], line: Callable[[Row], Line], column: str) -> dict[Line, dict[Any, list[Row]]]:
     """Gather the rows of each cell of a table, lines and columns in the order they come."""
     found: dict[Line, dict[Any, list[Row]]] = {}
     for row in rows:

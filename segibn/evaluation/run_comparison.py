@@ -149,22 +149,17 @@ def format_comparison(comparison: Comparison) -> str:
     return "\n".join([*lines, *signatures, comparison.verdict])
 
 
-def _differing_conditions(
-    a: NamedScores, b: NamedScores, allowed: bool, other_frames_allowed: bool
-) -> list[str]:
+def _differing_conditions(a: NamedScores, b: NamedScores, allowed: bool, other_frames_allowed: bool) -> list[str]:
     signatures = a.scores.signature, b.scores.signature
     ours, theirs = map(parse_signature, signatures)
     # The number of frames is looked at with the frames; another version alone is only said.
     ignored = ["n", "v", *(["res"] if other_frames_allowed else [])]
     differing = [
-        f"{key} {ours.get(key, '-')} against {theirs.get(key, '-')}"
-        for key in differing_fields(signatures, ignored)
+        f"{key} {ours.get(key, '-')} against {theirs.get(key, '-')}" for key in differing_fields(signatures, ignored)
     ]
     text = f"{a.title} and {b.title} were scored under different conditions: "
     if differing and not allowed:
-        raise SegibnError(
-            f"{text}{'; '.join(differing)}. Score both alike, or insist with --any-conditions"
-        )
+        raise SegibnError(f"{text}{'; '.join(differing)}. Score both alike, or insist with --any-conditions")
     warnings = [f"{text}{'; '.join(differing)}"] if differing else []
     if ours.get("v") != theirs.get("v"):
         versions = f"{ours.get('v')} and {theirs.get('v')}"

@@ -46,9 +46,7 @@ class RleFrame:
             if found is None:
                 found = np.full(mask.shape, IGNORE_INDEX, np.uint8)
             if found.shape != mask.shape:
-                raise ImageFileError(
-                    f"{self.source}: masks of {found.shape} and {mask.shape} (H, W) in one frame"
-                )
+                raise ImageFileError(f"{self.source}: masks of {found.shape} and {mask.shape} (H, W) in one frame")
             found[mask] = index_of[category]
         return found
 
@@ -66,9 +64,7 @@ def read_rle_frames(path: Path, categories: Sequence[str]) -> dict[PurePath, Rle
             name, labels = _read_frame(frame, f"{file}, frame {number}")
             key = PurePosixPath(name).with_suffix("")
             if key in frames:
-                raise DatasetError(
-                    f"{file}: frame '{printable(key)}' is also in {frames[key].source}"
-                )
+                raise DatasetError(f"{file}: frame '{printable(key)}' is also in {frames[key].source}")
             frames[key] = RleFrame(f"{file}, frame {printable(name)}", labels)
             found |= {category for category, _ in labels}
     if found - {_BACKGROUND} and not found & set(categories):
@@ -95,9 +91,7 @@ def frame_list(file: Path, error: type[SegibnError] = DatasetError) -> list[Any]
     data = parse_json(read_small_file(file, _MAX_BYTES, error), str(file), error)
     frames = data.get("frames") if isinstance(data, Mapping) else data
     if not isinstance(frames, list):
-        raise error(
-            f"{printable(file)}: holds no list of frames: expected that, or an object with 'frames'"
-        )
+        raise error(f"{printable(file)}: holds no list of frames: expected that, or an object with 'frames'")
     return frames
 
 

@@ -11,12 +11,7 @@ from segibn.evaluation.drivable import DrivableScores, batched_miou, small_count
 from segibn.evaluation.encodings import Reading
 from segibn.evaluation.file_scores import FileTally, Maps, Progress, conditions_of, score_pairs
 from segibn.evaluation.frame_pairs import frame_name
-from segibn.evaluation.matching import (
-    FilePair,
-    find_label_maps,
-    match_label_maps,
-    read_folders,
-)
+from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps, read_folders
 from segibn.evaluation.measures import measured
 from segibn.evaluation.metrics import policy_named
 from segibn.evaluation.scores import Scores
@@ -68,15 +63,11 @@ def score_semseg(
         tables = semseg_tables()
         if labels not in tables:
             hint = did_you_mean(labels, tables) or f"; there are {', '.join(tables)}"
-            raise ConfigError(
-                f"no label table '{printable(labels)}'{hint} Your own: a config (CONFIG.yaml)"
-            )
+            raise ConfigError(f"no label table '{printable(labels)}'{hint} Your own: a config (CONFIG.yaml)")
         labels = tables[labels]
     encodings, name_of = (target_encoding, pred_encoding), partial(frame_name, endings=endings)
     may_lack = policy_named(policy).lacking_is_void
-    pairs, reading = read_folders(
-        target_dir, pred_dir, labels, encodings, missing_allowed=may_lack, name_of=name_of
-    )
+    pairs, reading = read_folders(target_dir, pred_dir, labels, encodings, missing_allowed=may_lack, name_of=name_of)
     conditions = conditions_of(target_dir, evaluation_set, policy)
     metrics = measured(measures, labels.class_names)
     return score_pairs(pairs, reading, conditions, metrics=metrics, progress=progress)

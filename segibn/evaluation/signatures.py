@@ -41,11 +41,7 @@ def differing_fields(signatures: Iterable[str], apart_from: Sequence[str] = ()) 
     """Name the fields in which signatures differ, in the order they stand in."""
     parsed = [parse_signature(signature) for signature in signatures]
     keys = dict.fromkeys(key for fields in parsed for key in fields)
-    return [
-        key
-        for key in keys
-        if key not in apart_from and len({fields.get(key) for fields in parsed}) > 1
-    ]
+    return [key for key in keys if key not in apart_from and len({fields.get(key) for fields in parsed}) > 1]
 
 
 def signature_lines(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -9,15 +9,7 @@ from statistics import fmean
 from typing import NamedTuple
 
 from segibn.errors import SegibnError
-from segibn.evaluation.rows import (
-    Network,
-    Row,
-    Seeds,
-    by_network,
-    check_rows,
-    describe_seeds,
-    network_titles,
-)
+from segibn.evaluation.rows import Network, Row, Seeds, by_network, check_rows, describe_seeds, network_titles
 from segibn.text import markdown_table
 
 ORIGINAL = "original"
@@ -71,10 +63,7 @@ def format_stress(rows: Sequence[Row]) -> str:
     """Format the table as Markdown; below the changes the mean retention of all with levels."""
     cells = group_stress(rows)
     changes = dict.fromkeys(row["transform"] for row in rows)
-    body = [
-        [change, *(_text(change, found.get(change)) for found in cells.values())]
-        for change in changes
-    ]
+    body = [[change, *(_text(change, found.get(change)) for found in cells.values())] for change in changes]
     corruptions = [name for name in changes if any(_is_level(row, name) for row in rows)]
     if len(corruptions) > 1:
         body.append(["**mean retention**", *(_mean(of, corruptions) for of in cells.values())])

@@ -42,9 +42,7 @@ class OnnxNetwork(nn.Module):
     def to(self, device: torch.device | str = "cpu", **_: Any) -> "OnnxNetwork":
         """Stay where it is; ConfigError where the device is not the CPU."""
         if torch.device(device).type != "cpu":
-            raise ConfigError(
-                f"{self._path} runs on the cpu; load the run or checkpoint to use {device}"
-            )
+            raise ConfigError(f"{self._path} runs on the cpu; load the run or checkpoint to use {device}")
         return self
 
     def normalize(self, images: Tensor) -> Tensor:
@@ -166,8 +164,7 @@ def _check_graph(session: Any, description: Description, path: Path) -> None:
     given, gives = session.get_inputs(), session.get_outputs()
     if len(given) != 1 or not gives:
         raise CheckpointError(
-            f"{path}: {len(given)} inputs and {len(gives)} outputs; a graph of segibn export "
-            "takes one image"
+            f"{path}: {len(given)} inputs and {len(gives)} outputs; a graph of segibn export takes one image"
         )
     for node, port in ((given[0], description.input), (gives[0], description.output)):
         is_fit = node.name == port.name and node.type == kinds[port.dtype]

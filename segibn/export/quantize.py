@@ -17,14 +17,7 @@ from torch import Tensor
 
 from segibn.description import Description
 from segibn.errors import ConfigError, DatasetError, SegibnError
-from segibn.export.writing import (
-    Run,
-    export,
-    load_graph,
-    require_finite,
-    require_onnx,
-    save_onnx,
-)
+from segibn.export.writing import Run, export, load_graph, require_finite, require_onnx, save_onnx
 from segibn.files.writing import atomic_path
 from segibn.inference.options import InferenceOptions
 from segibn.models.kernels.resize import resize_image
@@ -40,12 +33,7 @@ _CHECKED_FRAMES = 4
 
 
 def export_int8(
-    segmenter: Segmenter,
-    path: Path,
-    description: Description,
-    frames: Iterable[np.ndarray],
-    *,
-    labels: bool = False,
+    segmenter: Segmenter, path: Path, description: Description, frames: Iterable[np.ndarray], *, labels: bool = False
 ) -> float:
     """Write a network as an ONNX graph in eight bits, as `export` does in float32.
 
@@ -124,8 +112,7 @@ def _sums_of_norms(path: Path) -> list[str]:
     return [
         node.name
         for node in nodes
-        if node.op_type == "Add"
-        and {"Mul", "Sub", "ReduceMean"} & {made.get(name) for name in node.input}
+        if node.op_type == "Add" and {"Mul", "Sub", "ReduceMean"} & {made.get(name) for name in node.input}
     ]
 
 

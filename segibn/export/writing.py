@@ -70,13 +70,7 @@ class ExportGraph(nn.Module):
             return torch.export.export(self, (example,), dynamic_shapes=(dynamic,))
 
 
-def export(
-    segmenter: Segmenter,
-    path: Path,
-    description: Description | None = None,
-    *,
-    labels: bool = False,
-) -> float:
+def export(segmenter: Segmenter, path: Path, description: Description | None = None, *, labels: bool = False) -> float:
     """Write a network as a .pt2 or .onnx file and `check` it -> what that returns.
 
     The network is moved to the CPU, in evaluation mode and contiguous layout, in place. Without a
@@ -142,12 +136,7 @@ def _load_pt2(path: Path) -> Run:
 def _write_onnx(graph: ExportGraph, path: Path, description: Description | None) -> None:
     names = ["labels"] if graph.labels else ["logits", "coarse_logits"]
     program = torch.onnx.export(
-        graph.capture(),
-        input_names=["image"],
-        output_names=names,
-        opset_version=OPSET,
-        dynamo=True,
-        verbose=False,
+        graph.capture(), input_names=["image"], output_names=names, opset_version=OPSET, dynamo=True, verbose=False
     )
     assert program is not None
     model = program.model_proto
@@ -192,8 +181,7 @@ def check(network: Run, exported: Run, name: str, labels: bool = False) -> float
     if not worst <= TOLERANCE:
         what = "gives other classes than the network" if labels else "differs from the network"
         raise SegibnError(
-            f"{name}: the exported graph {what} (logits by {worst:.2e}, more than "
-            f"{TOLERANCE:.0e}); not written"
+            f"{name}: the exported graph {what} (logits by {worst:.2e}, more than {TOLERANCE:.0e}); not written"
         )
     return differing / pixels if labels else worst
 
@@ -201,9 +189,7 @@ def check(network: Run, exported: Run, name: str, labels: bool = False) -> float
 def require_finite(logits: Tensor, what: str) -> None:
     """SegibnError: a logit is NaN or infinite, so that a comparison would say nothing."""
     if not bool(logits.isfinite().all()):
-        raise SegibnError(
-            f"{what} gives logits that are NaN or infinite; not written. Export another checkpoint"
-        )
+        raise SegibnError(f"{what} gives logits that are NaN or infinite; not written. Export another checkpoint")
 
 
 def _run(exported: Run, image: Tensor, name: str) -> Tensor:
@@ -211,6 +197,5 @@ def _run(exported: Run, image: Tensor, name: str) -> Tensor:
         return exported(image)
     except Exception as error:  # each runtime has its own
         raise SegibnError(
-            f"{name}: the exported graph refuses a batch of {tuple(image.shape)} ({error}); not "
-            "written"
+            f"{name}: the exported graph refuses a batch of {tuple(image.shape)} ({error}); not written"
         ) from error

@@ -87,9 +87,7 @@ def list_files(folder: Path, suffixes: Sequence[str], recursive: bool = False) -
     return sorted(files)
 
 
-def _walk(
-    root: Path, recursive: bool, passed_over: list[PassedOver]
-) -> Iterator[tuple[Path, bool, bool]]:
+def _walk(root: Path, recursive: bool, passed_over: list[PassedOver]) -> Iterator[tuple[Path, bool, bool]]:
     """Yield files and hidden folders, whether each is a folder, and whether a link."""
     seen: dict[str, Path] = {}
     folders, links = [root], list[Path]()

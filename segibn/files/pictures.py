@@ -41,10 +41,7 @@ class Picture(PictureFile):
                 return cut(np.array(self.upright(image).convert("RGB")), box)
 
     def label_map(
-        self,
-        box: png.Box | None = None,
-        storage: LabelStorage = "index",
-        colors: LabelColors | None = None,
+        self, box: png.Box | None = None, storage: LabelStorage = "index", colors: LabelColors | None = None
     ) -> np.ndarray:
         """Decode a window of a label map -> (h, w) uint8, a view; see `read_label_map`."""
         with self.named():
@@ -136,9 +133,7 @@ def image_size(path: Path) -> tuple[int, int]:
     return Picture(path).size
 
 
-def read_label_map(
-    path: Path, storage: LabelStorage = "index", colors: LabelColors | None = None
-) -> np.ndarray:
+def read_label_map(path: Path, storage: LabelStorage = "index", colors: LabelColors | None = None) -> np.ndarray:
     """Read a label map's raw values -> (H, W) uint8 as stored, not yet train ids.
 
     Grey files of 1 to 16 bits give the stored numbers, palette files their indices, whose colours
@@ -180,9 +175,7 @@ def _by_color(image: np.ndarray, colors: LabelColors | None, kind: str) -> np.nd
         return colors.values_of(image)
     if (image == image[..., :1]).all():
         return np.ascontiguousarray(image[..., 0])
-    raise ValueError(
-        f"{kind}; {_EXPECTED_LABEL}, or the colours of a label table whose rows have a `color`"
-    )
+    raise ValueError(f"{kind}; {_EXPECTED_LABEL}, or the colours of a label table whose rows have a `color`")
 
 
 def _without_alpha(pixels: np.ndarray) -> np.ndarray:

@@ -97,12 +97,8 @@ def read_layout(data: bytes) -> PngLayout:
         and _LEAVE.isdisjoint(kind for kind, _, _ in others)
         and (color_type != PALETTE or (0 < palette <= 768 and palette % 3 == 0))
     )
-    has_metadata = any(
-        k == b"eXIf" or data[start:stop].startswith(_METADATA) for k, start, stop in others
-    )
-    return PngLayout(
-        (height, width), bits, color_type, is_plain, tuple(parts), tuple(others), has_metadata
-    )
+    has_metadata = any(k == b"eXIf" or data[start:stop].startswith(_METADATA) for k, start, stop in others)
+    return PngLayout((height, width), bits, color_type, is_plain, tuple(parts), tuple(others), has_metadata)
 
 
 def verify(data: bytes, layout: PngLayout) -> None:
@@ -197,9 +193,7 @@ def _wrap(rows: np.ndarray, layout: PngLayout) -> np.ndarray:
     for first in range(0, height, per_block):
         piece = rows[first : first + per_block]
         is_last = first + per_block >= height
-        memory[position : position + 5] = struct.pack(
-            "<BHH", is_last, piece.size, _STORED_MAX - piece.size
-        )
+        memory[position : position + 5] = struct.pack("<BHH", is_last, piece.size, _STORED_MAX - piece.size)
         block = png[position + 5 : position + 5 + piece.size]
         block.reshape(piece.shape)[:] = piece
         checksum = _adler32(block, checksum)

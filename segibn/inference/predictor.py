@@ -50,8 +50,7 @@ class Predictor:
         if len({(n.num_classes, n.align_corners) for n in given}) != 1:
             raise ConfigError(
                 "networks that are averaged need the same number of classes and the same "
-                "align_corners; got "
-                + (", ".join(f"{n.num_classes}, {n.align_corners}" for n in given) or "none")
+                "align_corners; got " + (", ".join(f"{n.num_classes}, {n.align_corners}" for n in given) or "none")
             )
         self.options = options or WHOLE
         views = self.options.num_views * len(given)
@@ -107,9 +106,7 @@ class Predictor:
         advice = "the weights are of a training that diverged; take an earlier checkpoint"
         if self.options.precision != "float32":
             advice = f"{self.options.precision} may overflow; use precision float32, else {advice}"
-        raise SegibnError(
-            f"the network's logits are NaN or infinite at {counted(pixels, 'pixel')}: {advice}"
-        )
+        raise SegibnError(f"the network's logits are NaN or infinite at {counted(pixels, 'pixel')}: {advice}")
 
     def stack(self, images: Sequence[Image]) -> Tensor:
         """Check images and stack them: (N, 3, H, W) uint8 on the device."""
@@ -179,10 +176,7 @@ def confident_label_maps(predictor: Predictor, images: Sequence[Image]) -> list[
 
 
 def count_on_device(
-    target: np.ndarray,
-    pred: Tensor,
-    num_classes: int,
-    check_finite: Callable[[int], None] = lambda pixels: None,
+    target: np.ndarray, pred: Tensor, num_classes: int, check_finite: Callable[[int], None] = lambda pixels: None
 ) -> np.ndarray:
     """Count a label map where it is, exactly as `count_classes` -> (K, K+1) int64 on the host.
 
@@ -231,9 +225,7 @@ def sharing(network: AnyNetwork, share: InstanceShare) -> AnyNetwork:
     try:
         return with_image_share(network, share.share, share.finest, share.place)  # type: ignore[return-value, arg-type]
     except ValueError as error:
-        raise ConfigError(
-            f"instance_share {share}: {error}. An exported graph is given it by segibn export"
-        ) from error
+        raise ConfigError(f"instance_share {share}: {error}. An exported graph is given it by segibn export") from error
 
 
 def _require_precision(precision: str, networks: Sequence[Network], device: torch.device) -> None:

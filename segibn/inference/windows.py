@@ -14,9 +14,7 @@ SIGMA = 1 / 8
 2021), where a window's border weighs next to nothing."""
 
 
-def slide(
-    logits_of: Callable[[Tensor], Tensor], image: Tensor, window: Size, stride: Size, blending: str
-) -> Tensor:
+def slide(logits_of: Callable[[Tensor], Tensor], image: Tensor, window: Size, stride: Size, blending: str) -> Tensor:
     """Average the logits of overlapping windows of an image (N, 3, H, W) -> (N, K, H, W) float32.
 
     ``logits_of``: (N, 3, h, w) -> float32 logits (N, K, h, w) of the same size. ``window`` (H, W)

@@ -49,9 +49,7 @@ class ClassMap:
         ):
             if word not in known:
                 hint = did_you_mean(word, known) or f"; it has {listed(known, 8)}"
-                raise ConfigError(
-                    f"{self.source}: {whose} has no class {printable(word)}{printable(hint)}"
-                )
+                raise ConfigError(f"{self.source}: {whose} has no class {printable(word)}{printable(hint)}")
         found = [ours.get(self.rows.get(name, name) or "", IGNORE_INDEX) for name in theirs]
         if set(found) == {IGNORE_INDEX}:
             raise ConfigError(f"{self.source}: no class of the network is one of {labels.name}")

@@ -32,9 +32,7 @@ def colorize(train_ids: np.ndarray, palette: np.ndarray) -> np.ndarray:
     return cv2.LUT(cv2.cvtColor(train_ids, cv2.COLOR_GRAY2RGB), table)
 
 
-def overlay(
-    image: np.ndarray, train_ids: np.ndarray, palette: np.ndarray, alpha: float = 0.5
-) -> np.ndarray:
+def overlay(image: np.ndarray, train_ids: np.ndarray, palette: np.ndarray, alpha: float = 0.5) -> np.ndarray:
     """Lay class colours over a copy of a frame; ignored pixels and black classes show it alone."""
     if image.shape[:2] != train_ids.shape:
         raise ValueError(f"frame {image.shape[:2]} and label map {train_ids.shape} differ in size")
@@ -88,9 +86,7 @@ def panel(
     return np.asarray(sheet).copy()
 
 
-def frame_sheet(
-    image: np.ndarray, target: np.ndarray, pred: np.ndarray, palette: np.ndarray
-) -> np.ndarray:
+def frame_sheet(image: np.ndarray, target: np.ndarray, pred: np.ndarray, palette: np.ndarray) -> np.ndarray:
     """Set a scored frame, its truth, its prediction and the errors side by side."""
     truth, prediction = (overlay(image, one, palette) for one in (target, pred))
     row = [image, truth, prediction, error_map(target, pred)]

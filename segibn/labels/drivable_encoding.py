@@ -21,10 +21,7 @@ MAX_FILES = 32
 
 _SUFFIX_2018 = "_drivable_id.png"
 _BACKGROUND = {"2018": 0, "2021": 2}
-_MEANING = {
-    "2018": "0 background, 1 direct, 2 alternative",
-    "2021": "0 direct, 1 alternative, 2 background",
-}
+_MEANING = {"2018": "0 background, 1 direct, 2 alternative", "2021": "0 direct, 1 alternative, 2 background"}
 _TOLD, _CERTAIN = 0.7, 0.95  # share of the upper thirds; that of BDD100K's own frames is 0.99
 _SLACK = 0.1  # between the shares of background above and below
 
@@ -40,11 +37,7 @@ class Decision:
 
 
 def decide_drivable_encoding(
-    paths: Sequence[Path],
-    given: str = "auto",
-    *,
-    option: str = "`encoding:`",
-    also_allowed: Collection[int] = (),
+    paths: Sequence[Path], given: str = "auto", *, option: str = "`encoding:`", also_allowed: Collection[int] = ()
 ) -> Decision:
     """Decide from names and values of label maps, at most `MAX_FILES` of which are read.
 

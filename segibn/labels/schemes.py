@@ -36,9 +36,7 @@ STREET11 = (
 
 def _all_but(*left_out: str) -> tuple[ClassSpec, ...]:
     return tuple(
-        ClassSpec(info.name, info.color, (info.name,))
-        for info in CITYSCAPES.classes
-        if info.name not in left_out
+        ClassSpec(info.name, info.color, (info.name,)) for info in CITYSCAPES.classes if info.name not in left_out
     )
 
 
@@ -65,10 +63,7 @@ def on_nineteen(name: str, table: LabelSet, groups: Mapping[str, Sequence[str]])
     unknown += [own for group in groups.values() for own in group if own not in table.class_names]
     if unknown:
         raise ConfigError(f"label table '{name}': no such class: {', '.join(unknown)}")
-    specs = [
-        ClassSpec(info.name, info.color, tuple(groups.get(info.name, ())))
-        for info in CITYSCAPES.classes
-    ]
+    specs = [ClassSpec(info.name, info.color, tuple(groups.get(info.name, ()))) for info in CITYSCAPES.classes]
     return table.remap(name, specs)
 
 

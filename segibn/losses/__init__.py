@@ -15,9 +15,7 @@ from torch import Tensor
 P = ParamSpec("P")
 
 
-def in_float32(
-    loss: Callable[Concatenate[Tensor, P], Tensor],
-) -> Callable[Concatenate[Tensor, P], Tensor]:
+def in_float32(loss: Callable[Concatenate[Tensor, P], Tensor]) -> Callable[Concatenate[Tensor, P], Tensor]:
     """Let a loss see its logits (first argument) in float32 and no autocast; float64 stays."""
 
     # Sums over a million pixels in bfloat16 lose small terms.

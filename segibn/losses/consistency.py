@@ -23,9 +23,7 @@ def jensen_shannon(logits: Tensor, other: Tensor) -> Tensor:
 
 
 @in_float32
-def teacher_divergence(
-    logits: Tensor, teacher_logits: Tensor, *, threshold: float | None = None
-) -> Tensor:
+def teacher_divergence(logits: Tensor, teacher_logits: Tensor, *, threshold: float | None = None) -> Tensor:
     """KL(teacher, student), mean over all pixels; no gradient to the teacher.
 
     Pixels where its largest probability is below `threshold` cost nothing, but are divided by like

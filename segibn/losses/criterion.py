@@ -18,12 +18,7 @@ from typing import Protocol
 
 from torch import Tensor
 
-from segibn.losses.cross_entropy import (
-    cross_entropy,
-    divide_by_weight,
-    ohem_cross_entropy,
-    valid_weight,
-)
+from segibn.losses.cross_entropy import cross_entropy, divide_by_weight, ohem_cross_entropy, valid_weight
 from segibn.losses.regions import dice_loss, lovasz_softmax
 
 RegionLoss = Callable[[Tensor, Tensor], Tensor]
@@ -55,12 +50,7 @@ class SegmentationLoss:
         return valid_weight(target, class_weights=self.class_weights)
 
     def __call__(
-        self,
-        output: _Output,
-        target: Tensor,
-        *,
-        normalizer: Tensor | None = None,
-        share: float = 1.0,
+        self, output: _Output, target: Tensor, *, normalizer: Tensor | None = None, share: float = 1.0
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Compute the loss of a batch, or of a `share` (0..1) of an update -> loss, its parts.
 

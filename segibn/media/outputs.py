@@ -32,9 +32,7 @@ class Outputs:
     video_shows: str = "overlay"  # one of `SHOWN_IN_VIDEOS`
     codec: Codec = CODECS["mpeg4"]
 
-    def write_frame(
-        self, name: str, image: np.ndarray, train_ids: np.ndarray, kinds: Sequence[str]
-    ) -> None:
+    def write_frame(self, name: str, image: np.ndarray, train_ids: np.ndarray, kinds: Sequence[str]) -> None:
         """Write the files of one frame (H, W, 3) RGB; of ``kinds`` video is passed over."""
         for kind in kinds:
             stem = self.folder / FOLDERS[kind] / name
@@ -95,7 +93,5 @@ def chosen_classes(names: Sequence[str], wanted: Sequence[str] | None) -> np.nda
         return np.ones(len(names), bool)
     unknown = [name for name in wanted if name not in names]
     if unknown or not wanted:
-        raise ConfigError(
-            f"--classes: the network knows no '{', '.join(unknown)}'; there are {', '.join(names)}"
-        )
+        raise ConfigError(f"--classes: the network knows no '{', '.join(unknown)}'; there are {', '.join(names)}")
     return np.isin(names, wanted)

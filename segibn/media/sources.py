@@ -114,8 +114,7 @@ def _with_own_names(sources: list[Source]) -> list[Source]:
     ):
         clashing = _clashing(sources)
         sources = [
-            replace(source, name=better(source)) if _key(source.name) in clashing else source
-            for source in sources
+            replace(source, name=better(source)) if _key(source.name) in clashing else source for source in sources
         ]
     taken = Counter(_key(source.name) for source in sources)
     named = []

@@ -77,8 +77,7 @@ class VideoReader(AbstractContextManager):
             self._capture.release()
             raise MediaError(
                 self.path,
-                f"its header says {height:.0f}x{width:.0f} (H x W), more than {_MOST_PIXELS:,} "
-                "pixels a frame",
+                f"its header says {height:.0f}x{width:.0f} (H x W), more than {_MOST_PIXELS:,} pixels a frame",
                 "make it smaller, or copy it again if that is not its size",
             )
 
@@ -151,7 +150,6 @@ class VideoReader(AbstractContextManager):
             return None
         return MediaError(
             self.path,
-            f"cut short or damaged (or of a varying rate): {frames} of about {self.expected} "
-            "frames could be read",
+            f"cut short or damaged (or of a varying rate): {frames} of about {self.expected} frames could be read",
             "those are predicted; copy or download it again for the rest",
         )

@@ -32,12 +32,7 @@ class VideoWriter(AbstractContextManager):
     """
 
     def __init__(
-        self,
-        path: Path,
-        fps: float,
-        size: tuple[int, int],
-        codec: Codec = CODECS["mpeg4"],
-        source: Path | None = None,
+        self, path: Path, fps: float, size: tuple[int, int], codec: Codec = CODECS["mpeg4"], source: Path | None = None
     ) -> None:
         self._path, self._size, self._count = path, size, 0
         self._padding = tuple(max(_SMALLEST_SIDE, side + side % 2) - side for side in size)
@@ -45,8 +40,7 @@ class VideoWriter(AbstractContextManager):
         rate = encoded_rate(fps)
         self._refused = MediaError(
             source or path,
-            f"no {codec.title} video of {height}x{width} (H x W) at {rate:g} frames/s can be "
-            "written here",
+            f"no {codec.title} video of {height}x{width} (H x W) at {rate:g} frames/s can be written here",
             "take another --video-codec, or --save labels,overlay for each frame instead",
         )
         self._require_disk()

@@ -10,9 +10,7 @@ from segibn.models.weights.pretrained import load_backbone_weights
 from segibn.models.weights.sources import release_of
 
 
-def build_backbone(
-    name: str, ibn: str = "none", output_stride: int = 32, **options: Any
-) -> nn.Module:
+def build_backbone(name: str, ibn: str = "none", output_stride: int = 32, **options: Any) -> nn.Module:
     """Build a backbone of `catalog.BACKBONES`; options are those of a config's `model.backbone`."""
     changed = changed_options(name, ibn, options)
     if output_stride not in (8, 16, 32):
@@ -29,9 +27,7 @@ def build_classifier(name: str, num_classes: int = 1000) -> nn.Module:
     return network
 
 
-def backbone(
-    name: str, *, pretrained: bool | str = False, output_stride: int = 32, **options: object
-) -> nn.Module:
+def backbone(name: str, *, pretrained: bool | str = False, output_stride: int = 32, **options: object) -> nn.Module:
     """Build a backbone that maps normalised images to a dict of features, see its `feature_specs`.
 
     `name` is such as "resnet50_ibn_a"; `output_stride` 8, 16 or 32; options as in `model.backbone`.

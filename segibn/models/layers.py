@@ -12,9 +12,7 @@ from segibn.models.kernels.pointwise import PointwiseConv2d
 NOT_FINITE = 255  # stands in a label map where there is no best class: no network has as many
 
 
-def conv_norm_relu(
-    in_channels: int, out_channels: int, kernel_size: int, dilation: int = 1
-) -> nn.Sequential:
+def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int, dilation: int = 1) -> nn.Sequential:
     """Convolution without bias, batch norm, ReLU; the spatial size stays."""
     if kernel_size == 1:
         conv: nn.Conv2d = PointwiseConv2d(in_channels, out_channels)
@@ -76,9 +74,7 @@ def upsample(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -
     return F.interpolate(x.contiguous(), size=size, mode="bilinear", align_corners=align_corners)
 
 
-def banded_argmax(
-    coarse: Tensor, size: tuple[int, int], band: int = 1, *, align_corners: bool = False
-) -> Tensor:
+def banded_argmax(coarse: Tensor, size: tuple[int, int], band: int = 1, *, align_corners: bool = False) -> Tensor:
     """`interpolate(coarse, size).argmax(dim=1)` as uint8, bit by bit, `band` classes at a time.
 
     K <= 255; of equal logits the first wins; `NOT_FINITE` where one is NaN, or the best infinite.

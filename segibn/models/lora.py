@@ -111,8 +111,7 @@ def _update_of(state: Mapping[str, Tensor], layer: str, weight: Tensor) -> list[
         if tuple(tuple(part.shape) for part in (lora_a, lora_b, scale)) == wanted:
             return whole
     raise CheckpointError(
-        f"the LoRA update of {layer} is not whole, or of another shape than its weight; take "
-        "another checkpoint"
+        f"the LoRA update of {layer} is not whole, or of another shape than its weight; take another checkpoint"
     )
 
 

@@ -55,11 +55,7 @@ def norms_after_convolutions(network: nn.Module) -> list[tuple[str, str]]:
         for call in calls
         if isinstance(call.module, InstanceShareNorm2d) and id(call.given) in made
     ]
-    return [
-        (conv.name, norm.name)
-        for conv, norm in pairs
-        if times[conv.module] == times[norm.module] == 1
-    ]
+    return [(conv.name, norm.name) for conv, norm in pairs if times[conv.module] == times[norm.module] == 1]
 
 
 @dataclass(eq=False)
@@ -112,9 +108,7 @@ def record_calls(network: nn.Module, pixels: int) -> list[Call]:
 
 
 @contextmanager
-def _watched(
-    network: nn.Module, entering: Callable[[str], Any], leaving: Callable[..., None]
-) -> Iterator[None]:
+def _watched(network: nn.Module, entering: Callable[[str], Any], leaving: Callable[..., None]) -> Iterator[None]:
     """Every module with two hooks, in evaluation mode; all as before afterwards."""
     modules = list(network.named_modules())
     was_training = {module: module.training for _, module in modules}
@@ -161,10 +155,7 @@ def norms_of(calls: list[Call]) -> list[FoundNorm]:
     blocks = _blocks(list(norms), calls)
     places = {name: place for block in blocks for name, place in _places(block, norms, calls)}
     begin = min((norms[name].start for name in places), default=None)
-    return [
-        FoundNorm(name, call.stride_in, places.get(name) or _outside(call, begin))
-        for name, call in norms.items()
-    ]
+    return [FoundNorm(name, call.stride_in, places.get(name) or _outside(call, begin)) for name, call in norms.items()]
 
 
 def _outside(norm: Call, begin: int | None) -> Place:

@@ -68,9 +68,7 @@ class IbnPlan:
         if self.stages is not None and not set(self.stages) <= {1, 2, 3, 4}:
             raise ValueError(f"ibn_stages are among 1, 2, 3, 4: {list(self.stages)}")
         if self.full != "instance" and self.ibn != "b":
-            raise ValueError(
-                "ibn_affine and whitening choose the norms of ibn b; set ibn to b or leave them out"
-            )
+            raise ValueError("ibn_affine and whitening choose the norms of ibn b; set ibn to b or leave them out")
 
     @property
     def stem(self) -> bool:

@@ -31,9 +31,7 @@ def _conv1x1(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
 
 
-def conv3x3(
-    in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1, groups: int = 1
-) -> nn.Conv2d:
+def conv3x3(in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1, groups: int = 1) -> nn.Conv2d:
     """A 3x3 convolution without bias, padded by its dilation."""
     options = {"padding": dilation, "dilation": dilation, "groups": groups, "bias": False}
     return nn.Conv2d(in_channels, out_channels, 3, stride, **options)

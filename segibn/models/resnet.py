@@ -29,11 +29,7 @@ class ResNetLayout:
     kind: Mapping[str, int] = field(default_factory=dict)  # other fields of every `BlockShape`
 
 
-_KINDS = {
-    "resnet": {},
-    "resnext": {"groups": 32, "base_width": 4},
-    "se_resnet": {"se_reduction": 16},
-}
+_KINDS = {"resnet": {}, "resnext": {"groups": 32, "base_width": 4}, "se_resnet": {"se_reduction": 16}}
 _DEPTHS = {"50": (3, 4, 6, 3), "101": (3, 4, 23, 3), "152": (3, 8, 36, 3)}
 LAYOUTS: dict[str, ResNetLayout] = {
     "resnet18": ResNetLayout(BasicBlock, (2, 2, 2, 2)),

@@ -36,9 +36,7 @@ class SegmenterOutput(NamedTuple):
             return None
         return upsample(self.coarse_aux_logits, self.size, align_corners=self.align_corners)
 
-    def summed_cross_entropy(
-        self, target: Tensor, class_weights: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
+    def summed_cross_entropy(self, target: Tensor, class_weights: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Sums over the valid pixels of the main and the auxiliary logits' cross-entropy."""
         options = {"align_corners": self.align_corners, "class_weights": class_weights}
         main, aux = self.coarse_logits, self.coarse_aux_logits
@@ -55,12 +53,7 @@ class Segmenter(nn.Module):
     precisions = ("float32", "bfloat16", "float16")  # that prediction may run convolutions in
 
     def __init__(
-        self,
-        backbone: nn.Module,
-        head: nn.Module,
-        aux_head: nn.Module | None = None,
-        *,
-        align_corners: bool = False,
+        self, backbone: nn.Module, head: nn.Module, aux_head: nn.Module | None = None, *, align_corners: bool = False
     ) -> None:
         super().__init__()
         self.backbone = backbone
@@ -92,10 +85,7 @@ class Segmenter(nn.Module):
 
     @torch.inference_mode()
     def predict(
-        self,
-        images: Tensor,
-        size: tuple[int, int] | None = None,
-        input_size: tuple[int, int] | None = None,
+        self, images: Tensor, size: tuple[int, int] | None = None, input_size: tuple[int, int] | None = None
     ) -> Tensor:
         """(N, 3, H, W) uint8 RGB, on any device -> (N, H, W) uint8 train ids on the module's.
 

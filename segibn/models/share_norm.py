@@ -75,9 +75,7 @@ class InstanceShareNorm2d(Eased):
         self.act: nn.Module | None = None
 
     @classmethod
-    def taking_over(
-        cls, norm: nn.Module, share: Tensor | float, *, ease: int = 0
-    ) -> "InstanceShareNorm2d":
+    def taking_over(cls, norm: nn.Module, share: Tensor | float, *, ease: int = 0) -> "InstanceShareNorm2d":
         """Make one of a batch norm, an IBN layer or another of these; it shares their tensors.
 
         The batch half of an IBN layer gets the share; where there is one already, both are mixed.

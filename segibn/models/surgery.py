@@ -17,14 +17,7 @@ from torch import Tensor, nn
 
 from segibn.models.catalog import DEFAULT_SHARE, Place
 from segibn.models.ibn import InstanceBatchNorm2d
-from segibn.models.norm_places import (
-    PIXELS,
-    Call,
-    norms_of,
-    record_calls,
-    require_norms,
-    stage_ends,
-)
+from segibn.models.norm_places import PIXELS, Call, norms_of, record_calls, require_norms, stage_ends
 from segibn.models.share_norm import EasedInstanceNorm2d, InstanceShareNorm2d, first_channels
 
 Kind = Literal["a", "b", "share"]
@@ -70,18 +63,13 @@ def add_ibn(
     if not norms and not ends:
         where = "" if places is None else f" ({', '.join(places)})"
         raise ValueError(
-            f"{type(network).__name__} has no batch norms at the places of ibn {kind}{where} up to "
-            f"stride {finest}"
+            f"{type(network).__name__} has no batch norms at the places of ibn {kind}{where} up to stride {finest}"
         )
     for found in norms:
         norm = network.get_submodule(found.name)
         channels = _channels(norm)
         full = share if kind == "share" else 1.0
-        values = (
-            first_channels(channels, ratio)
-            if kind == "a"
-            else torch.full((channels,), full, device="cpu")
-        )
+        values = first_channels(channels, ratio) if kind == "a" else torch.full((channels,), full, device="cpu")
         network.set_submodule(found.name, InstanceShareNorm2d.taking_over(norm, values, ease=ease))
     for end in ends:
         _append_norm(end, ease)

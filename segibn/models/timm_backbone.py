@@ -102,10 +102,7 @@ class TimmBackbone(nn.Module):
         names = [name for name, _ in self.named_parameters()]
         last = [max(i for i, name in enumerate(names) if name.startswith(end)) for end in ends]
         start = min(i for i, name in enumerate(names) if name.startswith(body))
-        return {
-            name: 0 if i < start else 1 + sum(i > end for end in last[:-1])
-            for i, name in enumerate(names)
-        }
+        return {name: 0 if i < start else 1 + sum(i > end for end in last[:-1]) for i, name in enumerate(names)}
 
     def _features(self, image: Tensor) -> dict[str, Tensor]:
         height, width = image.shape[-2:]
@@ -142,10 +139,7 @@ class FixedSameConv2d(nn.Conv2d):
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
-        size, how = (
-            (conv.in_channels, conv.out_channels, conv.kernel_size),
-            "stride dilation groups",
-        )
+        size, how = ((conv.in_channels, conv.out_channels, conv.kernel_size), "stride dilation groups")
         options = {name: getattr(conv, name) for name in how.split()}
         super().__init__(*size, bias=conv.bias is not None, **options)
         self.weight, self.bias = conv.weight, conv.bias

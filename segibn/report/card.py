@@ -26,10 +26,7 @@ _LICENCES = (
     *("cc0-1.0", "cc-by-4.0", "cc-by-sa-4.0", "cc-by-nc-4.0", "cc-by-nd-4.0", "cc-by-nc-sa-4.0"),
     *("cc-by-nc-nd-4.0", "openrail", "unknown", "other"),
 )  # those of the hub's identifiers that people write
-_METRICS = {
-    "mean_iou": ("mIoU in %", "miou"),
-    "accuracy": ("pixel accuracy in %", "pixel_accuracy"),
-}
+_METRICS = {"mean_iou": ("mIoU in %", "miou"), "accuracy": ("pixel accuracy in %", "pixel_accuracy")}
 POOR_IOU = 0.1  # classes below this are named under the card's limits
 
 Score = Mapping[str, Any]
@@ -50,9 +47,7 @@ def fill(fields: Mapping[str, str]) -> tuple[str, list[str]]:
     return render_markdown("model_card.md", state=state), unstated
 
 
-def header(
-    name: str, licence: str, datasets: Sequence[str], tags: Sequence[str], scores: Sequence[Score]
-) -> str:
+def header(name: str, licence: str, datasets: Sequence[str], tags: Sequence[str], scores: Sequence[Score]) -> str:
     """Return the hub's YAML between two lines of dashes; each score becomes a result, in per cent.
 
     ``licence``: as people write it, "" if nobody said; ``datasets``: those it was trained on.
@@ -129,10 +124,7 @@ def score_fields(scores: Sequence[Score]) -> dict[str, str]:
     head = ["data", "frames", "mIoU %", "95 % interval", "pixel accuracy %"]
     table = markdown_table(head, map(_row, scores), right=1)
     lines = [[name, *(format_percent(iou.get(name)) for iou in ious)] for name in names]
-    note = (
-        "Intervals: bootstrap over the frames of each set; what another training would give is "
-        "another matter."
-    )
+    note = "Intervals: bootstrap over the frames of each set; what another training would give is another matter."
     limits = [f"It was scored on {', '.join(tests)}, and on nothing else."]
     for test, iou in zip(tests, ious, strict=True):
         poor = [name for name, value in iou.items() if value is not None and value < POOR_IOU]

@@ -60,8 +60,7 @@ def class_results(
         found = bootstrap_intervals(frames.counts, scores.conditions.policy, how)
         bounds, miou_bounds = found.iou, found.miou
         said = (
-            f"{100 * how.level:g} % intervals: bootstrap over {len(frames.names):,} frames, "
-            f"{how.resamples:,} resamples"
+            f"{100 * how.level:g} % intervals: bootstrap over {len(frames.names):,} frames, {how.resamples:,} resamples"
         )
     names, pixels = scores.class_names, scores.confusion.sum(axis=1)
     low, high = map(_defined, miou_bounds)

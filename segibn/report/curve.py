@@ -57,9 +57,7 @@ def read_curve(folder: Path, title: str) -> Curve:
             records = {known: one for known, one in records.items() if known < iteration}
         records[iteration] = records.get(iteration, {}) | record
     if not records and any(line.strip() for line in lines[:-1]):
-        raise SegibnError(
-            f"{file}: no line is a record of a training; give the {METRICS_FILE} of a run folder"
-        )
+        raise SegibnError(f"{file}: no line is a record of a training; give the {METRICS_FILE} of a run folder")
     trained = [record for record in records.values() if "loss" in record]
     scored = [one for one in records.values() if 0 <= _number_or_nan(one.get("val_miou")) <= 1]
     return Curve(

@@ -32,8 +32,7 @@ def cross_domain_table(table: CrossDomain) -> Markup:
     cells = collect_cells(rows)
     best = {test: _best(scores.get(test) for scores in cells.values()) for test in tests}
     lines = [
-        (network, [_cell(network, scores, test, best[test]) for test in tests])
-        for network, scores in cells.items()
+        (network, [_cell(network, scores, test, best[test]) for test in tests]) for network, scores in cells.items()
     ]
     trains = dict.fromkeys(network.train for network in cells)
     published: dict[str, Any] = {"rows": []}
@@ -52,9 +51,7 @@ def cross_domain_table(table: CrossDomain) -> Markup:
     )
 
 
-def class_bars(
-    table: CrossDomain, colors: Mapping[str, Color], key: str
-) -> list[tuple[str, Markup]]:
+def class_bars(table: CrossDomain, colors: Mapping[str, Color], key: str) -> list[tuple[str, Markup]]:
     """Return (test set, bars) of the rows that hold classes; ``key`` is the table's on the page."""
     found = [(str(row["test"]), _results(row, colors)) for row in table.rows]
     known = [(test, results) for test, results in found if results]
@@ -67,9 +64,7 @@ def _best(scores: Iterable[tuple[Seeds, Seeds] | None]) -> float:
     return max(means) if len(means) > 1 else math.nan
 
 
-def _cell(
-    network: Network, scores: Mapping[str, Any], test: str, best: float
-) -> dict[str, Any] | None:
+def _cell(network: Network, scores: Mapping[str, Any], test: str, best: float) -> dict[str, Any] | None:
     """One network on one set, over its seeds; fractions."""
     if not (found := scores.get(test)):
         return None

@@ -136,9 +136,7 @@ def viewer_data(runs: Sequence[Source]) -> dict[str, Any]:
         "runs": [
             {
                 "title": run.title,
-                "classes": [
-                    {"name": name, "anchor": anchor(name, "frames")} for name in run.class_names
-                ],
+                "classes": [{"name": name, "anchor": anchor(name, "frames")} for name in run.class_names],
                 "colors": [] if run.palette is None else distinct_colors(run.palette).tolist(),
             }
             for run in runs

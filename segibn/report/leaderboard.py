@@ -125,9 +125,7 @@ def read_tables(folder: Path) -> tuple[list[Table], list[str]]:
             is_scores = isinstance(content, dict) and "confusion" in content
             if is_scores or (is_rows and not set(_OTHER_KINDS) & set(content[0])):
                 name = path.relative_to(folder).as_posix()
-                rows += [
-                    {**row, "file": name, "column": _column(row)} for row in check_result(path)
-                ]
+                rows += [{**row, "file": name, "column": _column(row)} for row in check_result(path)]
         except SegibnError as error:
             left.append(str(error))
     groups = gather(rows, _conditions, "column")
@@ -145,9 +143,7 @@ def _column(row: Row) -> str:
     return f"{said.get('set')} ({said.get('n')})"
 
 
-def _table(
-    conditions: dict[str, str], by_column: Mapping[str, Sequence[Row]], folder: Path
-) -> Table:
+def _table(conditions: dict[str, str], by_column: Mapping[str, Sequence[Row]], folder: Path) -> Table:
     protocol = conditions.pop("protocol", "")
     cells: dict[tuple[Network, str], dict[str, list[Row]]] = {}
     for column, rows in by_column.items():

@@ -47,9 +47,7 @@ def _largest(matrix: NDArray[np.int64]) -> list[tuple[int, int, int, float, floa
     sums, errors = matrix.sum(axis=1), max(int(wrong.sum()), 1)
     places = zip(*np.unravel_index(order, wrong.shape), strict=True)
     return [
-        (int(t), int(p), count, count / int(sums[t]), count / errors)
-        for t, p in places
-        if (count := int(wrong[t, p]))
+        (int(t), int(p), count, count / int(sums[t]), count / errors) for t, p in places if (count := int(wrong[t, p]))
     ]
 
 
@@ -60,10 +58,7 @@ def differences(comparison: Mapping[str, Any], key: str = "differences") -> Mark
     shown, tips = [], []
     for place, (name, line) in enumerate(lines.items()):
         p = line.get("p_holm" if place else "p")
-        value, low, high = (
-            math.nan if line[end] is None else 100 * line[end]
-            for end in ("difference", "low", "high")
-        )
+        value, low, high = (math.nan if line[end] is None else 100 * line[end] for end in ("difference", "low", "high"))
         is_shown = p is not None and p <= 1 - level and (low > 0 or high < 0)
         shown.append(Difference(value, low, high, is_shown))
         both = (percent(line["a"]), percent(line["b"]), percent(line["difference"], sign="+"))

@@ -31,9 +31,7 @@ def learning_curves(runs: Sequence[Curve], key: str = "curves") -> Markup:
     """Draw loss, learning rate and held-out mIoU of runs, between tables of runs and of values."""
     last = max([1, *(run.last_iteration for run in runs)])
     panels = [
-        (panel, _drawing(panel, last, f"{key}-{place}"))
-        for place, panel in enumerate(_panels(runs))
-        if panel.lines
+        (panel, _drawing(panel, last, f"{key}-{place}")) for place, panel in enumerate(_panels(runs)) if panel.lines
     ]
     widths = sorted({smoothing_width(run.loss.size) for run in runs} - {0})
     return render(
@@ -56,13 +54,11 @@ def _panels(runs: Sequence[Curve]) -> list[_Panel]:
         rate.append(Line(run.title, run.lr, run.iterations, series=place, has_marks=False))
         miou.append(Line(run.title, 100 * run.miou, run.scored, series=place))
     is_shared = len(runs) > 1 and all(
-        np.array_equal(run.iterations, runs[0].iterations)
-        and np.array_equal(run.lr, runs[0].lr, equal_nan=True)
+        np.array_equal(run.iterations, runs[0].iterations) and np.array_equal(run.lr, runs[0].lr, equal_nan=True)
         for run in runs[1:]
     )
     loss, rate, miou = (
-        [line for line in lines if np.isfinite(np.asarray(line.y)).any()]
-        for lines in (loss, rate, miou)
+        [line for line in lines if np.isfinite(np.asarray(line.y)).any()] for lines in (loss, rate, miou)
     )
     rate, unit = (rate[:1], "the same in all runs") if is_shared else (rate, "")
     return [
@@ -75,9 +71,7 @@ def _panels(runs: Sequence[Curve]) -> list[_Panel]:
 def _drawing(panel: _Panel, last: int, key: str) -> Markup:
     longest = max((np.asarray(line.x) for line in panel.lines), key=len)
     tips = {int(x): _told(panel, int(x)) for x in _spread(longest.tolist(), _COLUMNS)}
-    figure = line_chart(
-        panel.lines, last=last, from_zero=panel.from_zero, has_legend=False, size=_SIZE, tips=tips
-    )
+    figure = line_chart(panel.lines, last=last, from_zero=panel.from_zero, has_legend=False, size=_SIZE, tips=tips)
     titles = ", ".join(line.label for line in panel.lines)
     told = f"{panel.title} of {titles} over {last:,} iterations; the table of values follows."
     return svg(figure, key, f"{panel.title} over iterations", told)
@@ -100,9 +94,7 @@ def _told(panel: _Panel, iteration: int) -> str:
 
 def _listed(run: Curve) -> Iterator[tuple[int, int | None, int | None]]:
     """Yield an iteration, its place among the records and that among the scores."""
-    trained, scored = (
-        {int(x): place for place, x in enumerate(found)} for found in (run.iterations, run.scored)
-    )
+    trained, scored = ({int(x): place for place, x in enumerate(found)} for found in (run.iterations, run.scored))
     for iteration in sorted({*_spread(list(trained)), *_spread(list(scored))}):
         yield iteration, trained.get(iteration), scored.get(iteration)
 

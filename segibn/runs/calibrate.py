@@ -82,8 +82,7 @@ def _sample(run: TrainedRun, dataset: DatasetConfig, root: Path) -> tuple[Tensor
             size = (target.shape[0], target.shape[1])
             corners = predictor.align_corners
             found = [
-                upsampled_rows(view, slice(row, row + 1), size, align_corners=corners)[0, :, 0]
-                for row in rows.tolist()
+                upsampled_rows(view, slice(row, row + 1), size, align_corners=corners)[0, :, 0] for row in rows.tolist()
             ]
             values = torch.cat(found, dim=1).T.cpu()
             truth = torch.from_numpy(target[rows].reshape(-1).astype(np.int64))

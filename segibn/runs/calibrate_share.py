@@ -87,9 +87,7 @@ def calibrate_share(
     return best, _table(rows, dataset.title, len(shown.samples))
 
 
-def _scores(
-    predictors: Sequence[Predictor], frames: Frames, show: Callable[[int, int], None]
-) -> np.ndarray:
+def _scores(predictors: Sequence[Predictor], frames: Frames, show: Callable[[int, int], None]) -> np.ndarray:
     """Score every predictor in every light -> mIoU, (lights, predictors).
 
     Each frame is read and changed once, and then shown to all.

@@ -41,9 +41,7 @@ def sets_of_config(config: str, split: str | None, datasets_root: Path) -> SetsA
     return [(dataset, data.sources if dataset == data.val else ()) for dataset in named]
 
 
-def official_sets(
-    name: str, split: str | None, datasets_root: Path, **values: str | None
-) -> SetsAndSources:
+def official_sets(name: str, split: str | None, datasets_root: Path, **values: str | None) -> SetsAndSources:
     """Return a split of an official data set, or all that are there; values as ``named_set``."""
     whole = named_set(name, split=split, **values)
     if split is not None:
@@ -121,8 +119,7 @@ def _judge_classes(report: SplitReport, label_set: LabelSet, dataset: DatasetCon
     seen = {int(label_set.lookup[value]) for value in report.values if label_set.lookup[value] >= 0}
     if report.values and not seen - {IGNORE_INDEX}:
         report.problems.append(
-            "no pixel is labelled: every value found is ignored (train_id 255); there is nothing "
-            "to learn or to score"
+            "no pixel is labelled: every value found is ignored (train_id 255); there is nothing to learn or to score"
         )
     absent = [name for key, name in enumerate(label_set.class_names) if key not in seen]
     if dataset.folder is None or not report.ok or not absent:
@@ -139,9 +136,7 @@ def _judge_classes(report: SplitReport, label_set: LabelSet, dataset: DatasetCon
         report.notes.append(f"no pixel of {', '.join(absent)}: never learnt or scored here")
 
 
-def _label_set(
-    dataset: DatasetConfig, pairing: Pairing
-) -> tuple[LabelSet | None, Decision | None, str]:
+def _label_set(dataset: DatasetConfig, pairing: Pairing) -> tuple[LabelSet | None, Decision | None, str]:
     """The label table, of drivable maps their encoding, and what is wrong with it."""
     source, targets = dataset_source(dataset.name), target_paths(pairing.samples)
     if not targets:

@@ -13,9 +13,7 @@ from segibn.files.writing import read_json, write_json
 from segibn.text import counted, printable
 
 
-def compare_files(
-    paths: Sequence[Path], how: Resampling, output: Path | None, **allowed: bool
-) -> list[Comparison]:
+def compare_files(paths: Sequence[Path], how: Resampling, output: Path | None, **allowed: bool) -> list[Comparison]:
     """Compare the first scores file with each of the others, as ``compare_runs`` is ``allowed``."""
     reference, *others = _load_scores(paths)
     found = [compare_runs(reference, other, how, **allowed) for other in others]
@@ -32,10 +30,7 @@ def _load_scores(paths: Sequence[Path]) -> list[NamedScores]:
     for path in paths:
         if path.is_dir() or not path.suffix:  # a run, or its name
             name = printable(path)
-            raise SegibnError(
-                f"{name} is no scores file; make one: segibn evaluate {name} --output "
-                f"{path.name}.json"
-            )
+            raise SegibnError(f"{name} is no scores file; make one: segibn evaluate {name} --output {path.name}.json")
         data = read_json(path)
         if not isinstance(data, dict) or "classScores" in data:
             raise SegibnError(

@@ -56,9 +56,7 @@ def convert(
     return f"{count} tensors of {config.name}"
 
 
-def _to_segibn(
-    source: Path, content: State, state: State, output: Path, stride: int | None, trained_on: str
-) -> str:
+def _to_segibn(source: Path, content: State, state: State, output: Path, stride: int | None, trained_on: str) -> str:
     with naming(source):
         kind = robustnet.inspect(state)
         ours = robustnet.from_robustnet(state)
@@ -144,6 +142,5 @@ def _check_is_robustnets(source: Path, model: ModelConfig, kind: robustnet.Robus
         differences.append("model.aux_head is not on layer3 with 512 channels")
     if differences:
         raise CheckpointError(
-            f"{source} is another network than RobustNet's {kind.backbone} ({kind.variant}):\n"
-            f"{shortened(differences)}"
+            f"{source} is another network than RobustNet's {kind.backbone} ({kind.variant}):\n{shortened(differences)}"
         )

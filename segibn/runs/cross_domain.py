@@ -65,9 +65,7 @@ def score_runs(
         if record["train"] not in frame_names:
             frame_names[record["train"]] = _training_frames(run, root)
         for label, dataset in scoring.sets.items():
-            frame_names[label] = [
-                sample.name for sample in frames_of(run, dataset, root, merging=True).samples
-            ]
+            frame_names[label] = [sample.name for sample in frames_of(run, dataset, root, merging=True).samples]
     rows: list[dict[str, Any]] = []
     conditions: dict[str, Any] = {}
     device = device_of(scoring.device)
@@ -93,10 +91,7 @@ def _row(run: TrainedRun, scoring: Scoring, label: str, record: dict[str, Any]) 
 
 
 def compare_inference(
-    runs: Iterable[TrainedRun],
-    scoring: Scoring,
-    ways: Mapping[str, InferenceConfig],
-    output: Path | None = None,
+    runs: Iterable[TrainedRun], scoring: Scoring, ways: Mapping[str, InferenceConfig], output: Path | None = None
 ) -> tuple[str, str]:
     """Score every run on every set in every way -> the table, and the way of the highest score.
 
@@ -129,9 +124,7 @@ def compare_inference(
     return table, max(rows, key=lambda row: row["miou"])["way"]
 
 
-def headline(
-    record: dict[str, Any], label: str, scores: Mapping[str, Any], **more: Any
-) -> dict[str, Any]:
+def headline(record: dict[str, Any], label: str, scores: Mapping[str, Any], **more: Any) -> dict[str, Any]:
     """Make a row: the headline numbers first, then what they rest on."""
     row = {"train": record["train"], "test": label, "ibn": record["ibn"], "seed": record["seed"]}
     row |= more | {key: scores[key] for key in ("miou", "pixel_accuracy")} | record
@@ -165,10 +158,7 @@ def _training_frames(run: TrainedRun, datasets_root: Path) -> list[str] | None:
 
 
 def draw_comparison(
-    runs: Sequence[TrainedRun],
-    scoring: Scoring,
-    path: Path,
-    others: Mapping[str, TrainedRun] | None = None,
+    runs: Sequence[TrainedRun], scoring: Scoring, path: Path, others: Mapping[str, TrainedRun] | None = None
 ) -> None:
     """Draw frame, truth and the prediction of each network side by side; one process.
 

@@ -72,9 +72,7 @@ def measure_divergence(
     return table
 
 
-def _row(
-    run: TrainedRun, domains: Domains, inference: InferenceConfig, place: torch.device
-) -> dict[str, Any]:
+def _row(run: TrainedRun, domains: Domains, inference: InferenceConfig, place: torch.device) -> dict[str, Any]:
     options = inference.options_for(run.options, bfloat16=False)
     run.module.to(place)
     a, b = (_moments(run, label, part, options) for label, part in domains)

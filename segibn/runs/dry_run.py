@@ -42,9 +42,7 @@ Lines = list[tuple[str, str]]
 """(name, text) of the report."""
 
 
-def try_out(
-    config: RunConfig, datasets_root: Path, output: Path, resume: str | None, columns: int
-) -> str:
+def try_out(config: RunConfig, datasets_root: Path, output: Path, resume: str | None, columns: int) -> str:
     """Do a dry run on every rank -> its report, as wide as a terminal of so many columns."""
     found = dry_run(config, datasets_root=datasets_root, output=output, resume=resume)
     wrapper = textwrap.TextWrapper(
@@ -62,9 +60,7 @@ def try_out(
     return "\n".join([f"{config.name}: dry run", *lines, f"dry run passed: {shlex.join(words)}"])
 
 
-def dry_run(
-    config: RunConfig, *, datasets_root: Path, output: Path, resume: str | None = None
-) -> Lines:
+def dry_run(config: RunConfig, *, datasets_root: Path, output: Path, resume: str | None = None) -> Lines:
     """Check a training as `train` would run it; SegibnError: as there, or the disk has no room."""
     device = default_device()
     data = index_run(config, datasets_root)
@@ -177,9 +173,7 @@ def _device_lines(updater: Updater, trial: Trial) -> Lines:
     return lines
 
 
-def _time_lines(
-    updater: Updater, data: RunData, first: int, update_s: float, sample_s: float, workers: int
-) -> Lines:
+def _time_lines(updater: Updater, data: RunData, first: int, update_s: float, sample_s: float, workers: int) -> Lines:
     config, batch = updater.config, updater.plan.per_process
     loading_s = 0.0 if data.cached_gib else batch * sample_s / max(1, workers)
     # Loader processes work ahead meanwhile.

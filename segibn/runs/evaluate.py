@@ -76,9 +76,7 @@ def own_set(run: TrainedRun, said: object) -> DatasetConfig:
     return run.config.data.val
 
 
-def frames_of(
-    run: TrainedRun, dataset: DatasetConfig, datasets_root: Path, *, merging: bool = False
-) -> Frames:
+def frames_of(run: TrainedRun, dataset: DatasetConfig, datasets_root: Path, *, merging: bool = False) -> Frames:
     """Index a labelled set in the classes of a run, see `eval_frames`; ConfigError: others."""
     with _named(run, dataset):
         names, table = run.class_names, run.class_map

@@ -117,11 +117,7 @@ def calibration_frames(folder: Path) -> Iterator[np.ndarray]:
 
 
 def describe_network(
-    config: RunConfig,
-    meta: dict[str, Any],
-    *,
-    labels: bool = False,
-    share: InstanceShare | None = None,
+    config: RunConfig, meta: dict[str, Any], *, labels: bool = False, share: InstanceShare | None = None
 ) -> Description:
     """Return what an exported file of label maps, or of logits, says of itself."""
     port, output = LABELS if labels else LOGITS

@@ -31,9 +31,7 @@ MARKDOWN_FILE, PICTURE_FILE = "fine_tune.md", "fine_tune.png"
 SOURCE_FILE = "init_from.json"  # in a run folder: what it started from
 
 
-def target_sets(
-    config: RunConfig, sets: Mapping[str, DatasetConfig], datasets_root: Path
-) -> dict[str, DatasetConfig]:
+def target_sets(config: RunConfig, sets: Mapping[str, DatasetConfig], datasets_root: Path) -> dict[str, DatasetConfig]:
     """Return the target's validation frames and other sets, all indexed in the target's classes.
 
     ConfigError, DatasetError: a set is not there or has other classes, or there is none.
@@ -94,9 +92,7 @@ def _keep_source(source: Source, report: WeightsReport, sha256: str, run: Path) 
     write_json(path, content)
 
 
-def score_trainings(
-    trainings: Sequence[Training], scoring: Scoring, output: Path, results: Path
-) -> None:
+def score_trainings(trainings: Sequence[Training], scoring: Scoring, output: Path, results: Path) -> None:
     """Score every run of ``output`` on every set; the first rank writes the files to ``results``.
 
     A row is what ``cross-domain`` writes, and how the run began.

@@ -59,9 +59,7 @@ class Training:
         return "scratch" if weights == "none" else f"{weights} weights"
 
 
-def open_sources(
-    given: Sequence[str], changes: Changes, datasets_root: Path, output: Path
-) -> list[Source]:
+def open_sources(given: Sequence[str], changes: Changes, datasets_root: Path, output: Path) -> list[Source]:
     """Load the sources that are there and plan those that are configs; nothing is trained.
 
     ``given``: run folders, checkpoint files and configs, whose runs are in ``output``.
@@ -142,9 +140,7 @@ def _outline(config: RunConfig, datasets_root: Path) -> tuple[tuple[str, ...], d
     return names, model.state_dict()
 
 
-def _at_share(
-    config: RunConfig, share: float, source: Source | None, same_epochs: bool
-) -> RunConfig:
+def _at_share(config: RunConfig, share: float, source: Source | None, same_epochs: bool) -> RunConfig:
     tree = config.model_dump(mode="json")
     if same_epochs:
         optim = tree["optim"]

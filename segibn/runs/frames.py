@@ -57,9 +57,7 @@ def _from_tensor(picture: torch.Tensor) -> np.ndarray:
             fix = "; give a batch as list(batch)"
         elif picture.ndim == 3 and picture.shape[2] == 3:
             fix = "; this one looks like (H, W, 3): give image.permute(2, 0, 1), or image.numpy()"
-        raise ValueError(
-            f"a tensor is (3, H, W) uint8 RGB, got {tuple(picture.shape)} {picture.dtype}{fix}"
-        )
+        raise ValueError(f"a tensor is (3, H, W) uint8 RGB, got {tuple(picture.shape)} {picture.dtype}{fix}")
     return picture.detach().permute(1, 2, 0).cpu().contiguous().numpy()
 
 

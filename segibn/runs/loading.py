@@ -34,10 +34,7 @@ Device = torch.device | str | None
 
 
 def load(
-    source: str | Path,
-    device: Device = None,
-    options: InferenceOptions | None = None,
-    said: Said = NOTHING,
+    source: str | Path, device: Device = None, options: InferenceOptions | None = None, said: Said = NOTHING
 ) -> TrainedRun:
     """Load a trained network.
 
@@ -94,14 +91,10 @@ def load_graph(path: Path) -> TrainedRun:
     """Load an exported graph (.onnx), which ONNX Runtime computes on the CPU."""
     network = load_onnx(path)
     said, options = network.description, InferenceOptions.as_scored(network.description)
-    return TrainedRun(
-        (network,), said.class_names, said.colors, said.iteration, source=str(path), options=options
-    )
+    return TrainedRun((network,), said.class_names, said.colors, said.iteration, source=str(path), options=options)
 
 
-def load_averaged(
-    source: str | Path, inference: InferenceConfig, said: Said = NOTHING
-) -> TrainedRun:
+def load_averaged(source: str | Path, inference: InferenceConfig, said: Said = NOTHING) -> TrainedRun:
     """Load a network and the runs that are averaged with it, each once, on the CPU.
 
     ConfigError: they know different classes, or were scored at different sizes.
@@ -124,11 +117,7 @@ def load_averaged(
 
 
 def build(
-    config: str | Path,
-    overrides: Sequence[str] = (),
-    *,
-    weights: str | None = None,
-    device: Device = None,
+    config: str | Path, overrides: Sequence[str] = (), *, weights: str | None = None, device: Device = None
 ) -> TrainedRun:
     """Build the untrained network of a config, with its classes; its heads are random.
 

@@ -35,9 +35,7 @@ def spread(items: Sequence[Item], count: int) -> list[Item]:
     return [items[(2 * index + 1) * len(items) // (2 * chosen)] for index in range(chosen)]
 
 
-def comparison_sheet(
-    rows: Sequence[SheetRow], class_names: Sequence[str], palette: np.ndarray
-) -> np.ndarray:
+def comparison_sheet(rows: Sequence[SheetRow], class_names: Sequence[str], palette: np.ndarray) -> np.ndarray:
     """Set frame, truth and the predictions of several networks side by side -> (H, W, 3) RGB."""
     pictures = [
         [image, *(overlay(image, ids, palette, 0.6) for ids in (target, *preds.values()))]

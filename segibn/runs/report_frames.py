@@ -99,6 +99,4 @@ def _options_of(record: Mapping[str, Any], run: TrainedRun) -> InferenceOptions:
     try:
         return TypeAdapter(InferenceOptions).validate_python(given)
     except (TypeError, ValueError) as error:
-        raise SegibnError(
-            f"its scores file says inference {given!r}, not usable: {error}"
-        ) from None
+        raise SegibnError(f"its scores file says inference {given!r}, not usable: {error}") from None

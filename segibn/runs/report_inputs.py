@@ -55,8 +55,7 @@ def _add_folder(found: Report, folder: Path) -> None:
     table = folder / ROWS_FILE
     if not inside and not table.is_file():
         raise SegibnError(
-            f"{folder}: neither a run folder ({', '.join(_RUN_FILES)}) nor a study "
-            f"({ROWS_FILE}, or run folders in it)"
+            f"{folder}: neither a run folder ({', '.join(_RUN_FILES)}) nor a study ({ROWS_FILE}, or run folders in it)"
         )
     if table.is_file():
         _add_file(found, table)

@@ -52,9 +52,7 @@ class Scoring:
             return None
         return Preparation(framing.name, lambda _, *arrays: framing(*arrays))
 
-    def deviations(
-        self, run: TrainedRun, label: str, selection: str, num_images: int
-    ) -> dict[str, str]:
+    def deviations(self, run: TrainedRun, label: str, selection: str, num_images: int) -> dict[str, str]:
         """Compare what was done with the protocol; ``run`` with the options it was scored with."""
         given, dataset = PROTOCOLS[self.protocol or ""], self.sets[label]
         options, config = run.options, run.config

@@ -101,9 +101,7 @@ def parse_evaluation_set(text: str) -> DatasetConfig:
     name_and_map, colon, split = name_and_split.partition(":")
     name, slash, label_map = name_and_map.partition("/")
     if not (name and colon and split) or (at and not names_file):
-        raise ConfigError(
-            f"'{printable(text)}': write NAME:SPLIT, NAME:SPLIT@NAMES_FILE or NAME/LABEL_MAP:SPLIT"
-        )
+        raise ConfigError(f"'{printable(text)}': write NAME:SPLIT, NAME:SPLIT@NAMES_FILE or NAME/LABEL_MAP:SPLIT")
     values = {"names_file": names_file or None, "label_map": label_map if slash else None}
     try:
         return named_set(name, split=split, **values)

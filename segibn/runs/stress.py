@@ -50,9 +50,7 @@ class Change:
             return Preparation(self.name, lambda _, image, target: (image, target))
         if self.level is None:
             return None
-        return Preparation(
-            f"{self.name}{self.level}", lambda name, image, target: (self.of(name, image), target)
-        )
+        return Preparation(f"{self.name}{self.level}", lambda name, image, target: (self.of(name, image), target))
 
     def of(self, frame: str, image: np.ndarray) -> np.ndarray:
         """Change a frame's pixels."""
@@ -125,9 +123,7 @@ def _score(
     return scores.to_dict()
 
 
-def _changes(
-    given: Sequence[str], levels: Sequence[int] | None, seed: int | None
-) -> Iterator[Change]:
+def _changes(given: Sequence[str], levels: Sequence[int] | None, seed: int | None) -> Iterator[Change]:
     known = [name for names in GROUPS.values() for name in names]
     for name in given:
         if name not in known and name not in GROUPS:
@@ -144,9 +140,7 @@ def _changes(
             yield Change(name, level, seed or 0)
 
 
-def _pictures(
-    run: TrainedRun, changes: Sequence[Change], frame: str, image: np.ndarray
-) -> dict[str, np.ndarray]:
+def _pictures(run: TrainedRun, changes: Sequence[Change], frame: str, image: np.ndarray) -> dict[str, np.ndarray]:
     """One frame under every change, at the level in the middle."""
     levels = [change.level for change in changes if change.level is not None]
     level = _SHOWN if _SHOWN in levels else max(levels, default=_SHOWN)
@@ -164,9 +158,7 @@ def _plot(rows: Sequence[Mapping[str, Any]], label: str) -> np.ndarray:
     titles = network_titles(cells)
     names = [name for name in dict.fromkeys(row["transform"] for row in rows) if name != ORIGINAL]
     bars = {
-        titles[network]: [
-            (100 * found[name].drop.mean, 100 * found[name].drop.deviation) for name in names
-        ]
+        titles[network]: [(100 * found[name].drop.mean, 100 * found[name].drop.deviation) for name in names]
         for network, found in cells.items()
     }
     return pixels(bar_chart(bars, names, f"points of mIoU lost on {label}"))

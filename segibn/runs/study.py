@@ -14,10 +14,7 @@ _SUFFIXES = {"none": "none", "a": "ibn"}  # variant of IBN -> how the name of it
 
 
 def load_configs(
-    paths: Sequence[str | Path],
-    overrides: Sequence[str],
-    seeds: Sequence[int],
-    variants: Sequence[str] = (),
+    paths: Sequence[str | Path], overrides: Sequence[str], seeds: Sequence[int], variants: Sequence[str] = ()
 ) -> Iterator[RunConfig]:
     """Yield each config with each variant of IBN and each seed; without variants its own.
 

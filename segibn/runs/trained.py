@@ -135,9 +135,7 @@ class TrainedRun:
     def training(self) -> RunConfig:
         """The config; a CheckpointError for an exported graph, which has none."""
         if self.config is None:
-            raise CheckpointError(
-                f"{self.source} does not say how it was trained; give the run or checkpoint"
-            )
+            raise CheckpointError(f"{self.source} does not say how it was trained; give the run or checkpoint")
         return self.config
 
     @property
@@ -175,9 +173,7 @@ class TrainedRun:
         except SegibnError:  # drivable area in an encoding that is found out from the files
             return None
 
-    def to(
-        self, device: torch.device | str, options: InferenceOptions | None = None
-    ) -> "TrainedRun":
+    def to(self, device: torch.device | str, options: InferenceOptions | None = None) -> "TrainedRun":
         """Return the run on another device, or with other options; weights move in place."""
         place = device_named(device, "device ") if isinstance(device, str) else device
         moved = replace(self, device=place, options=options or self.options)
@@ -224,13 +220,9 @@ class TrainedRun:
         }
 
     @overload
-    def predict(
-        self, images: Picture, *, confidence: bool = ..., batch_size: int = ...
-    ) -> Prediction: ...
+    def predict(self, images: Picture, *, confidence: bool = ..., batch_size: int = ...) -> Prediction: ...
     @overload
-    def predict(
-        self, images: Pictures, *, confidence: bool = ..., batch_size: int = ...
-    ) -> list[Prediction]: ...
+    def predict(self, images: Pictures, *, confidence: bool = ..., batch_size: int = ...) -> list[Prediction]: ...
     def predict(
         self, images: Picture | Pictures, *, confidence: bool = False, batch_size: int = 4
     ) -> Prediction | list[Prediction]:
@@ -266,7 +258,4 @@ class TrainedRun:
             kind = rows.Network("", model.backbone.network, model.backbone.ibn_title)
             network = f"{kind.title}, {model.head.name}"
             state = f" iteration {self.iteration}," if self.iteration else " untrained,"
-        return (
-            f"TrainedRun({self.name}: {network}; {len(self.class_names)} classes,{state} "
-            f"on {self.device})"
-        )
+        return f"TrainedRun({self.name}: {network}; {len(self.class_names)} classes,{state} on {self.device})"

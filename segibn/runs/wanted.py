@@ -53,9 +53,7 @@ class Wanted:
         if self.save is not None and "video" in self.save and True not in found:
             raise ConfigError("--save video: there is no video among the inputs; leave it out")
         if self.save == ("video",) and False in found:
-            raise ConfigError(
-                "--save video writes nothing for the images among the inputs; add labels or overlay"
-            )
+            raise ConfigError("--save video writes nothing for the images among the inputs; add labels or overlay")
         if self.alpha is not None and not 0 <= self.alpha <= 1:
             raise ConfigError(f"--alpha {self.alpha}: write a number from 0 to 1, such as 0.5")
         written = {kind for is_video in found for kind in kinds_of(self.save, is_video)}

@@ -58,9 +58,7 @@ def check_submission(
             scores, remark = score_locally(form, labels, targets, maps, faulty, target_encoding)
     doubts = [remark, "" if scores is None else scores.doubt]
     notes = doubts_about(form, pixels) + [doubt for doubt in doubts if doubt]
-    return Report(
-        shown_as or str(path), form, expected, good, list(findings.values()), notes, scores
-    )
+    return Report(shown_as or str(path), form, expected, good, list(findings.values()), notes, scores)
 
 
 def _known_entries(entries: Iterable[Entry], expected: Expected, findings: Findings) -> list[Entry]:

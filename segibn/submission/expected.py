@@ -87,9 +87,7 @@ def require_frames(found: Iterable[str], expected: Expected) -> None:
     have = set(found)
     if expected.sizes is None:
         if len(have) != expected.num_frames:
-            raise SubmissionError(
-                f"{expected.source} has {expected.num_frames} frames, but {len(have)} are there"
-            )
+            raise SubmissionError(f"{expected.source} has {expected.num_frames} frames, but {len(have)} are there")
     elif missing := [key for key in expected.sizes if key not in have]:
         raise SubmissionError(
             f"{len(missing)} of the {expected.num_frames} frames of {expected.source} are "

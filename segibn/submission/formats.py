@@ -116,11 +116,7 @@ _BDD_DRIVABLE = Format(
     **_TOOLKIT,
 )
 _BDD_SEMANTIC = Format(
-    name="bdd100k_semseg",
-    title="BDD100K semantic segmentation",
-    labels=SEMSEG,
-    num_frames=2_000,
-    **_TOOLKIT,
+    name="bdd100k_semseg", title="BDD100K semantic segmentation", labels=SEMSEG, num_frames=2_000, **_TOOLKIT
 )
 
 # ``evalPixelLevelSemanticLabeling.py`` of cityscapesScripts searches all subfolders for the one

@@ -86,10 +86,7 @@ class Report:
             "valid": self.is_valid,
             "good_maps": self.num_maps,
             "expected": {"frames": self.expected.num_frames, "source": self.expected.source},
-            "faults": [
-                {"what": fault.what, "count": fault.count, "first": fault.names}
-                for fault in self.faults
-            ],
+            "faults": [{"what": fault.what, "count": fault.count, "first": fault.names} for fault in self.faults],
             "notes": self.notes,
             "scores": None if self.scores is None else self.scores.to_dict(),
         }

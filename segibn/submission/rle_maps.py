@@ -42,9 +42,7 @@ def pack_json(path: Path, maps: Iterable[tuple[str, bytes]]) -> None:
         file.write(b"]\n")
 
 
-def rle_entries(
-    path: Path, form: Format, expected: Expected, findings: Findings
-) -> Iterator[Entry]:
+def rle_entries(path: Path, form: Format, expected: Expected, findings: Findings) -> Iterator[Entry]:
     """Yield the frames of a JSON file; what is none becomes a finding."""
     for position, frame in enumerate(frame_list(path, SubmissionError)):
         name = frame.get("name") if isinstance(frame, dict) else None

@@ -59,10 +59,7 @@ def score_locally(
             return None, f"not scored, as the benchmark's script would stop: {named}"
         remark = f"scored as all void, as the benchmark's script does: {named}"
 
-    pairs = [
-        FilePair(key, path, Path(maps[key].name) if key in maps else None)
-        for key, path in targets.items()
-    ]
+    pairs = [FilePair(key, path, Path(maps[key].name) if key in maps else None) for key, path in targets.items()]
     read = partial(_read, maps)
     if form.is_drivable:
         own = "2018" if form.labels == DRIVABLE_2018 else "2021"

@@ -77,9 +77,7 @@ def write_submission(
     with atomic_path(output) as temporary:
         pack_json(temporary, contents) if is_rle else pack_zip(temporary, form, contents)
         expected = Expected("this submission", len(keys), sizes, form.size)
-        report = check_submission(
-            temporary, form, expected, shown_as=str(output), progress=check_progress
-        )
+        report = check_submission(temporary, form, expected, shown_as=str(output), progress=check_progress)
         if not report.is_valid:
             shutil.rmtree(folder, ignore_errors=True)
             raise SubmissionError(report.format_text())
@@ -110,9 +108,7 @@ def _writing(output: Path) -> Iterator[None]:
         ) from error
 
 
-def _maps(
-    todo: Sequence[str], sizes: Mapping[str, Size], maps_of: MapsOf
-) -> Iterator[tuple[str, np.ndarray]]:
+def _maps(todo: Sequence[str], sizes: Mapping[str, Size], maps_of: MapsOf) -> Iterator[tuple[str, np.ndarray]]:
     """Ask for the maps still to do, and check that each is the next one and of its frame's size."""
     left = iter(todo)
     for key, train_ids in maps_of(todo) if todo else ():
@@ -129,9 +125,7 @@ def _maps(
         raise SubmissionError(f"{counted(len(missing), 'map')} not made, from {missing[0]} on")
 
 
-def _start_of_batch(
-    keys: Sequence[str], sizes: Mapping[str, Size], position: int, batch_size: int
-) -> int:
+def _start_of_batch(keys: Sequence[str], sizes: Mapping[str, Size], position: int, batch_size: int) -> int:
     """Return where the batch begins that a position lies in; batches hold one size."""
     start = 0
     for index in range(1, position + 1):

@@ -67,9 +67,7 @@ def open_zip(path: Path, expected: Expected) -> zipfile.ZipFile:
     return archive
 
 
-def zip_entries(
-    archive: zipfile.ZipFile, form: Format, expected: Expected, findings: Findings
-) -> Iterator[Entry]:
+def zip_entries(archive: zipfile.ZipFile, form: Format, expected: Expected, findings: Findings) -> Iterator[Entry]:
     """Yield the maps of an archive; what is none, or must not be read, becomes a finding."""
     folders: dict[PurePosixPath, str] = {}
     seen, most_bytes = set[str](), _most_bytes(expected)
@@ -117,9 +115,7 @@ def _fault_of(info: zipfile.ZipInfo, most_bytes: int) -> str:
     return f"are larger than {most_bytes} bytes" if info.file_size > most_bytes else ""
 
 
-def _load(
-    archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: Size
-) -> tuple[list[str], np.ndarray | None]:
+def _load(archive: zipfile.ZipFile, info: zipfile.ZipInfo, size: Size) -> tuple[list[str], np.ndarray | None]:
     try:
         # With a number zipfile inflates no more than that, cuts at the declared size and compares
         # the checksum; without one it would inflate all there is.

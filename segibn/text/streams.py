@@ -61,9 +61,7 @@ def prepare_streams() -> None:
 def outliving_readers() -> Iterator[None]:
     """Let nothing that happens to standard output or error end the block; also a decorator."""
     before = sys.stdout, sys.stderr
-    sys.stdout, sys.stderr = (
-        stream and LastingStream(getattr(stream, "inner", stream)) for stream in before
-    )
+    sys.stdout, sys.stderr = (stream and LastingStream(getattr(stream, "inner", stream)) for stream in before)
     try:
         yield
     finally:

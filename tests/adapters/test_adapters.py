@@ -45,9 +45,7 @@ def _twin(name: str, backbone: nn.Module, output_stride: int) -> nn.Module:
     return twin.eval()
 
 
-@pytest.mark.parametrize(
-    ("name", "output_stride"), [*((name, 8) for name in SMALL), ("resnet18_ibn_a", 32)]
-)
+@pytest.mark.parametrize(("name", "output_stride"), [*((name, 8) for name in SMALL), ("resnet18_ibn_a", 32)])
 @torch.no_grad()
 def test_a_feature_list_is_the_backbone_and_what_its_info_says(name: str, output_stride) -> None:
     features = adapters.FeatureList(name, output_stride=output_stride).eval()
@@ -118,11 +116,7 @@ def test_torchvisions_deeplabv3_trains_on_a_feature_dict() -> None:
     backbone = adapters.FeatureDict("resnet18_ibn_a", output_stride=8)
     specs = backbone.feature_specs
     assert {key: spec.stride for key, spec in specs.items()} == {"out": 8, "aux": 8}
-    network = DeepLabV3(
-        backbone,
-        DeepLabHead(specs["out"].channels, 19),
-        FCNHead(specs["aux"].channels, 19),
-    ).train()
+    network = DeepLabV3(backbone, DeepLabHead(specs["out"].channels, 19), FCNHead(specs["aux"].channels, 19)).train()
     image = _image()
 
     def compute() -> Tensor:
@@ -173,9 +167,7 @@ def test_a_unet_of_smp_trains_every_weight_of_our_encoder(smp) -> None:
 @torch.no_grad()
 def test_an_encoder_of_smp_is_the_backbone_at_every_depth(smp, name: str) -> None:
     for depth, stride in ((5, 32), (5, 8), (3, 32)):
-        encoder = smp.encoders.get_encoder(
-            f"segibn-{name}", weights=None, depth=depth, output_stride=stride
-        ).eval()
+        encoder = smp.encoders.get_encoder(f"segibn-{name}", weights=None, depth=depth, output_stride=stride).eval()
         found = encoder(_image())
         assert [feature.shape[1] for feature in found] == encoder.out_channels
         assert len(found) == depth + 1
@@ -220,11 +212,7 @@ def test_weights_of_a_file_fill_the_encoder(smp, tmp_path, depth: int) -> None:
     ("package", "register", "line"),
     [
         ("timm", "register_timm", "pip install timm"),
-        (
-            "segmentation_models_pytorch",
-            "register_smp",
-            "pip install segmentation-models-pytorch",
-        ),
+        ("segmentation_models_pytorch", "register_smp", "pip install segmentation-models-pytorch"),
     ],
 )
 def test_a_toolkit_that_is_not_installed_is_named_with_its_line(

@@ -76,10 +76,7 @@ def test_symmetric_kl_is_the_sum_of_both_textbook_directions():
     random = np.random.default_rng(0)
     a, b = _moments(random.normal(0, 1, (30, 4))), _moments(random.normal(0.5, 2, (20, 4)))
     va, vb = a.variance + VARIANCE_FLOOR, b.variance + VARIANCE_FLOOR
-    expected = [
-        _kl(a.mean[c], va[c], b.mean[c], vb[c]) + _kl(b.mean[c], vb[c], a.mean[c], va[c])
-        for c in range(4)
-    ]
+    expected = [_kl(a.mean[c], va[c], b.mean[c], vb[c]) + _kl(b.mean[c], vb[c], a.mean[c], va[c]) for c in range(4)]
     np.testing.assert_allclose(symmetric_kl(a, b), expected)
     np.testing.assert_allclose(symmetric_kl(b, a), expected)
 
@@ -132,9 +129,7 @@ def test_divergence_is_that_of_numpy_on_all_features_at_once():
     }
     for images, features in zip(domains, kept, strict=True):
         hooks = [
-            module.register_forward_hook(
-                lambda _m, _i, out, store=features[name]: store.append(out[0].clone().numpy())
-            )
+            module.register_forward_hook(lambda _m, _i, out, store=features[name]: store.append(out[0].clone().numpy()))
             for name, module in modules.items()
         ]
         with torch.inference_mode():

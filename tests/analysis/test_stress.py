@@ -72,9 +72,7 @@ def test_the_papers_changes_act_on_the_input_and_clip_nothing(name, offset, fact
     images = torch.randint(0, 256, (1, 3, 6, 8), dtype=torch.uint8)
     images[..., 0] = 255
     before = segmenter.normalize(images)
-    mean, std = (
-        np.array(values) * 255 for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
-    )
+    mean, std = (np.array(values) * 255 for values in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
     pixels = images[0].permute(1, 2, 0).numpy().astype(np.float64)
     expected = (pixels + offset - mean) / std * factor
     with PAPER[name].on(segmenter):

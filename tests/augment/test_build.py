@@ -58,18 +58,12 @@ def test_classes_are_named_and_unknown_ones_are_refused_with_those_there_are() -
 @pytest.mark.parametrize(
     ("scheme", "expected"),
     [
-        (
-            "cityscapes19",
-            "pole, traffic light, traffic sign, person, rider, truck, bus, train, motorcycle, "
-            "bicycle",
-        ),
+        ("cityscapes19", "pole, traffic light, traffic sign, person, rider, truck, bus, train, motorcycle, bicycle"),
         ("camvid11", "pole, sign, pedestrian, bicyclist"),
         ("street11", "pole, sign, person, bicyclist"),
     ],
 )
-def test_without_names_the_rare_things_of_the_training_are_pasted(
-    scheme: str, expected: str
-) -> None:
+def test_without_names_the_rare_things_of_the_training_are_pasted(scheme: str, expected: str) -> None:
     names = scheme_label_set(scheme).class_names
     train_ids = _only_mix({}, names).train_ids
     assert ", ".join(names[train_id] for train_id in train_ids) == expected

@@ -33,9 +33,7 @@ def image() -> torch.Tensor:
         (shift_hue, TF.adjust_hue, (-0.3, 0.0, 0.22)),
     ],
 )
-def test_each_image_is_changed_by_its_own_amount_as_torchvision_does(
-    ours, theirs, amounts, image
-) -> None:
+def test_each_image_is_changed_by_its_own_amount_as_torchvision_does(ours, theirs, amounts, image) -> None:
     changed = ours(image, torch.tensor(amounts).view(3, 1, 1, 1))
     expected = [theirs(x / 255, amount) * 255 for x, amount in zip(image, amounts, strict=True)]
     torch.testing.assert_close(changed, torch.stack(expected), atol=0.02, rtol=1e-4)

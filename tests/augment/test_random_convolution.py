@@ -6,12 +6,7 @@ import torch
 from torchvision.ops import deform_conv2d
 
 from segibn.augment import random_convolution
-from segibn.augment.random_convolution import (
-    Block,
-    RandomConvolution,
-    draw_block,
-    sampling_grid,
-)
+from segibn.augment.random_convolution import Block, RandomConvolution, draw_block, sampling_grid
 
 CPU = torch.device("cpu")
 
@@ -58,9 +53,7 @@ def test_a_block_is_the_papers_formula_pixel_by_pixel(deviation: float) -> None:
         torch.testing.assert_close(plain(image), block(image))
 
 
-def test_within_the_image_it_is_torchvisions_deformable_convolution(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_within_the_image_it_is_torchvisions_deformable_convolution(monkeypatch: pytest.MonkeyPatch) -> None:
     """In bands, too: six rows at a time."""
     monkeypatch.setattr(random_convolution, "_BAND", 200)
     torch.manual_seed(0)

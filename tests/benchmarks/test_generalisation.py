@@ -59,9 +59,7 @@ def test_rows_and_seeds_become_a_table_and_finished_runs_stay(painted, tmp_path,
             score = row["scores"][label]
             lines = [one["confusion"] for one in row["runs"] if one["test"] == label]
             confusions = [[line.split() for line in one] for one in lines]
-            counted = [
-                float(miou_of(class_counts(np.array(confusion, int)))) for confusion in confusions
-            ]
+            counted = [float(miou_of(class_counts(np.array(confusion, int)))) for confusion in confusions]
             assert score["miou"] == pytest.approx(counted)
             assert score["interval"][0] <= score["mean"] <= score["interval"][1]
     plain, ibn_b = (row["scores"]["camera"] for row in part["rows"])
@@ -149,9 +147,7 @@ def test_every_row_takes_a_step(painted, tmp_path):
 
 def test_night_frames_are_split_in_two_halves():
     lists = ROOT / "configs/lists"
-    night, choose, report = (
-        read_names(lists / f"bdd100k_night{half}.txt") for half in ("", "_choose", "_report")
-    )
+    night, choose, report = (read_names(lists / f"bdd100k_night{half}.txt") for half in ("", "_choose", "_report"))
     assert [night[0::2], night[1::2]] == [choose, report]
 
 

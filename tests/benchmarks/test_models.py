@@ -10,9 +10,7 @@ from benchmarks.results_table import fill_tables
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def test_the_models_benchmark_becomes_a_table_in_a_document(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_models_benchmark_becomes_a_table_in_a_document(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(ROOT))
     main = importlib.import_module("benchmarks.models").main
     path = tmp_path / "benchmarks" / "models.json"

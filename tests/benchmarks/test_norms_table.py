@@ -30,8 +30,7 @@ def test_a_row_has_norm_scores_of_source_and_targets_and_both_costs(tmp_path: Pa
     write_json(tmp_path / "camera_lite_share/cross_domain.json", shared)
     times = {"training step": 1.04, "frame": 1.015, "exported": 9}
     write_json(
-        tmp_path / TIMES_FILE,
-        [{"subject": f"ResNet-18, share 0.3@8:last, {k}", "ratio": v} for k, v in times.items()],
+        tmp_path / TIMES_FILE, [{"subject": f"ResNet-18, share 0.3@8:last, {k}", "ratio": v} for k, v in times.items()]
     )
     lines = [line for line in render_norms(tmp_path).splitlines() if "ResNet-18" in line]
     cells = [[cell.strip() for cell in line.split("|")[2:-1]] for line in lines]

@@ -26,9 +26,7 @@ def _benchmarks_importable(monkeypatch):
 )
 def test_quick_run_prints_a_table_and_writes_its_rows(script, tmp_path, capsys):
     path = tmp_path / "rows.json"
-    assert (
-        importlib.import_module(f"benchmarks.{script}").main(["--quick", "--json", str(path)]) == 0
-    )
+    assert importlib.import_module(f"benchmarks.{script}").main(["--quick", "--json", str(path)]) == 0
     rows = json.loads(path.read_text())
     printed = capsys.readouterr().out
     assert rows
@@ -46,10 +44,7 @@ def test_pairs_alternate_which_one_is_timed_first():
     order = []
     ticks = iter(range(100))
     seconds = timing.time_pairs(
-        lambda: order.append("ours"),
-        lambda: order.append("theirs"),
-        pairs=3,
-        clock=lambda: next(ticks),
+        lambda: order.append("ours"), lambda: order.append("theirs"), pairs=3, clock=lambda: next(ticks)
     )
     assert order == ["ours", "theirs", "ours", "theirs", "theirs", "ours", "ours", "theirs"]
     assert seconds == [(1, 1)] * 3

@@ -62,9 +62,7 @@ def test_conditions_lead_to_published_numbers(results):
     (results / "demo" / "conditions.json").write_text(json.dumps(conditions))
     assert "28.95" not in render_folder(results / "demo")  # whose rows follow no protocol
     path = results / "demo" / "cross_domain.json"
-    rows = [
-        row | {"protocol": "robustnet", "deviations": []} for row in json.loads(path.read_text())
-    ]
+    rows = [row | {"protocol": "robustnet", "deviations": []} for row in json.loads(path.read_text())]
     path.write_text(json.dumps(rows))
     assert "28.95" in render_folder(results / "demo")
     conditions["published_note"] = "Ours are generated."
@@ -74,10 +72,7 @@ def test_conditions_lead_to_published_numbers(results):
     assert "Ours are generated." in table
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["<!-- results:demo -->\nno end\n", "<!-- results:demo --> inline <!-- /results -->"],
-)
+@pytest.mark.parametrize("text", ["<!-- results:demo -->\nno end\n", "<!-- results:demo --> inline <!-- /results -->"])
 def test_a_marker_without_its_end_is_an_error(results, text):
     with pytest.raises(SegibnError, match="followed by"):
         fill_tables(text, results, "README.md")
@@ -88,9 +83,7 @@ def test_a_marker_without_results_names_the_file(results):
         fill_tables(TEXT.replace("demo", "nothing"), results)
 
 
-def test_check_fails_until_the_tables_are_written(
-    results, tmp_path, capsys, repository, monkeypatch
-):
+def test_check_fails_until_the_tables_are_written(results, tmp_path, capsys, repository, monkeypatch):
     monkeypatch.syspath_prepend(str(repository))
     main = importlib.import_module("benchmarks.results_table").main
     readme = tmp_path / "README.md"

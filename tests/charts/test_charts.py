@@ -46,10 +46,7 @@ def test_named_places_are_marked_and_shares_lie_on_a_logarithmic_axis():
 
 def test_more_lines_than_colours_differ_in_colour_mark_or_dashes():
     lines = drawn_lines(line_chart([Line(f"{n}", [n, n]) for n in range(12)]))
-    looks = {
-        (line.get_color(), line.get_marker(), line.get_markerfacecolor(), line.get_linestyle())
-        for line in lines
-    }
+    looks = {(line.get_color(), line.get_marker(), line.get_markerfacecolor(), line.get_linestyle()) for line in lines}
     assert len(looks) == 12
 
 
@@ -66,9 +63,7 @@ def test_bars_are_as_high_as_their_values_and_negative_ones_hang_down():
 
 def test_differences_reach_from_bound_to_bound_and_only_shown_ones_are_filled():
     rows = [Difference(2, 1, 3, True), Difference(-1, -2, 0, False), Difference(NAN, 0, 0, False)]
-    axes = difference_chart({"b": rows, "c": [Difference(-3, -4, -2, True)] * 3}, list("xyz")).axes[
-        0
-    ]
+    axes = difference_chart({"b": rows, "c": [Difference(-3, -4, -2, True)] * 3}, list("xyz")).axes[0]
     reaches = [list(line.get_xdata()) for line in axes.lines if len(line.get_xdata()) == 2]
     assert reaches[:2] == [[1, 3], [-2, 0]]
     dots = [line for line in axes.lines if len(line.get_xdata()) == 1]
@@ -145,9 +140,7 @@ def test_svg_is_the_same_every_time_and_takes_colours_and_font_from_the_page():
     assert "#" not in first.replace("url(#", "").replace('href="#', "")
     assert "var(--series-1)" in first
     assert "font-family" not in first
-    ids = [
-        {e.get("id") for e in ElementTree.fromstring(draw(key)).iter()} for key in ("one", "two")
-    ]
+    ids = [{e.get("id") for e in ElementTree.fromstring(draw(key)).iter()} for key in ("one", "two")]
     assert ids[0] & ids[1] == {None}  # two charts of one page
     assert first.count('class="chart-tip"') == 2
 

@@ -22,8 +22,7 @@ class Frame:
 
 SETS = {
     "acdc:val-fog": Frame(
-        "acdc/rgb_anon/fog/val/G1/G1_frame_1_rgb_anon.png",
-        "acdc/gt/fog/val/G1/G1_frame_1_gt_labelTrainIds.png",
+        "acdc/rgb_anon/fog/val/G1/G1_frame_1_rgb_anon.png", "acdc/gt/fog/val/G1/G1_frame_1_gt_labelTrainIds.png"
     ),
     "dark_zurich:val": Frame(
         "dark_zurich/rgb_anon/val/night/G1/G1_frame_1_rgb_anon.png",
@@ -33,13 +32,9 @@ SETS = {
         "cityscapes/leftImg8bit_foggy/val/ulm/ulm_0_0_leftImg8bit_foggy_beta_0.02.png",
         "cityscapes/gtFine/val/ulm/ulm_0_0_gtFine_labelIds.png",
     ),
-    "idd:val": Frame(
-        "idd/leftImg8bit/val/1/2_leftImg8bit.jpg", "idd/gtFine/val/1/2_gtFine_labelcsTrainIds.png"
-    ),
+    "idd:val": Frame("idd/leftImg8bit/val/1/2_leftImg8bit.jpg", "idd/gtFine/val/1/2_gtFine_labelcsTrainIds.png"),
     "kitti:training": Frame("kitti/training/image_2/0_10.png", "kitti/training/semantic/0_10.png"),
-    "mapillary/rein:validation": Frame(
-        "mapillary/validation/images/a.jpg", "mapillary/validation/v1.2/labels/a.png"
-    ),
+    "mapillary/rein:validation": Frame("mapillary/validation/images/a.jpg", "mapillary/validation/v1.2/labels/a.png"),
     "mapillary/robustnet:validation": Frame(
         "mapillary/validation/images/a.jpg", "mapillary/validation/v1.2/labels/a.png"
     ),

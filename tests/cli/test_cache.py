@@ -69,9 +69,7 @@ def test_too_small_a_disk_is_refused_before_any_work(command, tmp_path, monkeypa
     assert not (tmp_path / "caches").exists()
 
 
-def test_a_training_from_the_cache_has_the_loss_of_one_from_the_files(
-    command, tmp_path, datasets, monkeypatch
-):
+def test_a_training_from_the_cache_has_the_loss_of_one_from_the_files(command, tmp_path, datasets, monkeypatch):
     monkeypatch.setenv("SEGIBN_CACHE", str(tmp_path / "caches"))
     options = [command[0], "--datasets", str(datasets)]
     with pytest.raises(DatasetError, match=r"segibn cache CONFIG"):

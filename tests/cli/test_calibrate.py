@@ -34,9 +34,7 @@ def test_the_temperature_is_that_of_the_smallest_loss(stretch):
     assert found.after == pytest.approx(_nll(logits * stretch, targets, best), abs=1e-6)
 
 
-def test_a_recipe_with_it_changes_confidences_and_nothing_else(
-    make_run, datasets, tmp_path, capsys
-):
+def test_a_recipe_with_it_changes_confidences_and_nothing_else(make_run, datasets, tmp_path, capsys):
     run, recipe = str(make_run("camvid", "camvid11")), tmp_path / "t.yaml"
     argv = [run, "--datasets", str(datasets), "--device", "cpu"]
     assert main([*argv, "--output", str(recipe)]) == 0

@@ -55,9 +55,7 @@ def test_it_is_kept_in_the_run_with_what_was_seen_and_then_used(run, datasets, t
     assert "chosen: " in capsys.readouterr().out
     kept["instance_share"] = {"share": 0.25, "finest": 4, "place": "last"}
     write_json(run / "instance_share.json", kept)
-    evaluate.main(
-        _argv(run, datasets, "--instance-share", "calibrated", "--output", f"{tmp_path}/s.json")
-    )
+    evaluate.main(_argv(run, datasets, "--instance-share", "calibrated", "--output", f"{tmp_path}/s.json"))
     scores = read_json(tmp_path / "s.json")
     assert "-share0.25@4:last|" in scores["signature"]
     assert scores["inference"]["instance_share"] == kept["instance_share"]
@@ -112,18 +110,13 @@ def test_an_exported_graph_holds_it_without_a_node_for_instance_norm(run, tmp_pa
         expected = changed(changed.normalize(frame)).logits
     found = segibn.load(path).networks[0].coarse_logits(frame.float())
     torch.testing.assert_close(
-        torch.nn.functional.interpolate(found, expected.shape[-2:], mode="bilinear"),
-        expected,
-        rtol=1e-3,
-        atol=1e-4,
+        torch.nn.functional.interpolate(found, expected.shape[-2:], mode="bilinear"), expected, rtol=1e-3, atol=1e-4
     )
     with pytest.raises(ConfigError, match="An exported graph is given it by segibn export"):
         segibn.load(path, options=InferenceOptions(instance_share=InstanceShare(0.1)))
 
 
-@pytest.mark.parametrize(
-    "text", ["0", "1.5", "0.1@3", "x", "0.1@", "0.1@8:", "0.1@8:middle", "0.1:last"]
-)
+@pytest.mark.parametrize("text", ["0", "1.5", "0.1@3", "x", "0.1@", "0.1@8:", "0.1@8:middle", "0.1:last"])
 def test_what_is_no_share_is_refused(run, datasets, text, capsys):
     with pytest.raises(SystemExit):
         evaluate.main(_argv(run, datasets, "--instance-share", text))

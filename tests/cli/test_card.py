@@ -43,10 +43,7 @@ def _cells(text, first):
 
 
 def test_every_figure_is_one_of_the_scores_file(run, scores_file, tmp_path):
-    text, scores = (
-        _card(tmp_path, run, "--scores", scores_file),
-        json.loads(scores_file.read_text()),
-    )
+    text, scores = (_card(tmp_path, run, "--scores", scores_file), json.loads(scores_file.read_text()))
     frames, miou, interval, accuracy = _cells(text, "camvid-val")
     assert (frames, miou) == (str(scores["num_images"]), f"{100 * scores['miou']:.2f}")
     assert accuracy == f"{100 * scores['pixel_accuracy']:.2f}"

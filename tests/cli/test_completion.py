@@ -51,11 +51,7 @@ def ask(shell: str, script: Path, line: str, folder: Path) -> set[str]:
 @pytest.mark.parametrize("shell", ["bash", "fish"])
 @pytest.mark.parametrize(("line", "expected"), CASES)
 def test_a_shell_offers_verbs_options_choices_configs_and_files(
-    shell: str,
-    line: str,
-    expected: set[str],
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    shell: str, line: str, expected: set[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"no {shell} here")
@@ -79,9 +75,7 @@ def test_zsh_takes_the_script(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     script = tmp_path / "script"
     script.write_text(capsys.readouterr().out)
     code = 'autoload -U compinit && compinit -D; eval "$(<$1)"; print -- $_comps[segibn]'
-    done = subprocess.run(
-        ["zsh", "-f", "-c", code, "zsh", str(script)], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run(["zsh", "-f", "-c", code, "zsh", str(script)], capture_output=True, text=True, check=True)
     assert done.stderr == ""
     assert "_segibn" in done.stdout
 

@@ -47,10 +47,7 @@ def test_every_run_is_scored_on_every_set(runs, datasets, tmp_path, capsys):
 
 
 def test_scores_of_a_row_are_those_of_its_confusion(runs, datasets):
-    rows = cross_domain(
-        [load_checkpoint(runs[0])],
-        Scoring({"v": DatasetConfig(name="camvid", split="val")}, datasets),
-    )
+    rows = cross_domain([load_checkpoint(runs[0])], Scoring({"v": DatasetConfig(name="camvid", split="val")}, datasets))
     counts = rows[0]["confusion"]
     right = sum(counts[k][k] for k in range(11))
     assert rows[0]["pixel_accuracy"] == pytest.approx(right / sum(map(sum, counts)))

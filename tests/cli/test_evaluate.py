@@ -37,9 +37,7 @@ def test_scores_are_those_of_a_plain_loop(make_run, datasets, tmp_path, capsys):
     assert "bicyclist" in printed
 
 
-def test_a_score_that_rests_on_nothing_is_doubted_in_words_and_in_the_file(
-    make_run, datasets, tmp_path, capsys
-):
+def test_a_score_that_rests_on_nothing_is_doubted_in_words_and_in_the_file(make_run, datasets, tmp_path, capsys):
     for folder in ("val", "valannot"):
         (tmp_path / "camvid" / folder).mkdir(parents=True)
     frame = next((datasets / "camvid" / "val").iterdir())
@@ -103,9 +101,7 @@ def test_a_missing_data_set_says_what_it_looked_for(make_run, datasets, tmp_path
         _evaluate(run, datasets, tmp_path, "--dataset", "cityscapes")
 
 
-def test_two_gloo_processes_count_seven_frames_exactly_as_one_does(
-    make_run, tmp_path, repository, run_two_ranks
-):
+def test_two_gloo_processes_count_seven_frames_exactly_as_one_does(make_run, tmp_path, repository, run_two_ranks):
     """The number does not divide, and the frames differ in size."""
     random = np.random.default_rng(7)
     for number in range(7):
@@ -128,9 +124,7 @@ def test_two_gloo_processes_count_seven_frames_exactly_as_one_does(
         assert two[key] == one[key], key
 
 
-def test_more_measurements_are_printed_and_written_and_move_no_score(
-    make_run, datasets, tmp_path, capsys
-):
+def test_more_measurements_are_printed_and_written_and_move_no_score(make_run, datasets, tmp_path, capsys):
     run = make_run("camvid", "camvid11")
     plain = _evaluate(run, datasets, tmp_path)
     capsys.readouterr()
@@ -140,9 +134,7 @@ def test_more_measurements_are_printed_and_written_and_move_no_score(
     assert whole["confusion"] == plain["confusion"]
     assert flipped["confusion"] != plain["confusion"]
     details = whole["details"]
-    assert sum(row["pixels"] for row in details["calibration"]["bins"]) == np.sum(
-        plain["confusion"]
-    )
+    assert sum(row["pixels"] for row in details["calibration"]["bins"]) == np.sum(plain["confusion"])
     assert 0 < details["boundary"]["boundary_miou"] < 1
     low, high = details["intervals"]["miou"]
     assert low <= plain["miou"] <= high

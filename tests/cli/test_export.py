@@ -38,17 +38,13 @@ def page(repository):
 def test_a_safetensors_file_alone_rebuilds_the_network(run, tmp_path, capsys):
     path = tmp_path / "my model.safetensors"
     assert export.main([str(run), "--output", str(path)]) == 0
-    assert f"then: segibn predict '{path}' FRAMES" in capsys.readouterr().out.replace(
-        "python -m segibn", "segibn"
-    )
+    assert f"then: segibn predict '{path}' FRAMES" in capsys.readouterr().out.replace("python -m segibn", "segibn")
     network, config, meta = load_segmenter(run / "checkpoints" / "last.pt")
     again, config_again, meta_again = load_segmenter(path)
     assert config_again == config
     for key in ("class_names", "palette", "classes", "iteration", "versions", "format_version"):
         assert meta_again[key] == meta[key]
-    for (name, value), (other, found) in zip(
-        network.state_dict().items(), again.state_dict().items(), strict=True
-    ):
+    for (name, value), (other, found) in zip(network.state_dict().items(), again.state_dict().items(), strict=True):
         assert name == other
         assert value.equal(found)
     second = tmp_path / "second.safetensors"
@@ -174,9 +170,7 @@ def test_the_pages_code_runs_without_torch_and_gives_the_networks_map(run, page,
     write_image(tmp_path / "street.png", frame)
     [code] = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
     alone = "import sys; sys.modules['torch'] = sys.modules['segibn'] = None\n" + code
-    done = subprocess.run(
-        [sys.executable, "-c", alone], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", alone], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     network, _, meta = load_segmenter(run / "checkpoints" / "last.pt")
     expected = Predictor(network)(frame)

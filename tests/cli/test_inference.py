@@ -65,9 +65,7 @@ def test_networks_of_other_classes_are_not_averaged(runs, make_run, datasets, tm
         score(runs[0], datasets, tmp_path, "--ensemble", other)
 
 
-def test_a_recipe_with_an_ensemble_is_refused_where_each_is_scored_by_itself(
-    runs, datasets, tmp_path
-):
+def test_a_recipe_with_an_ensemble_is_refused_where_each_is_scored_by_itself(runs, datasets, tmp_path):
     path = tmp_path / "all.yaml"
     path.write_text(f"ensemble: [{runs[1]}]\n")
     argv = [str(runs[0]), "--on", "camvid:val", "--datasets", str(datasets), "--recipe", str(path)]
@@ -137,9 +135,7 @@ VERBS = {
 
 
 @pytest.mark.parametrize("verb", VERBS)
-def test_a_size_given_as_width_by_height_is_refused_before_anything_is_written(
-    runs, datasets, tmp_path, recipe, verb
-):
+def test_a_size_given_as_width_by_height_is_refused_before_anything_is_written(runs, datasets, tmp_path, recipe, verb):
     module, words = VERBS[verb]
     out = tmp_path / "out"
     places = {"RUN": runs[0], "RECIPE": recipe, "IMAGES": datasets / "camvid/val", "OUT": out}

@@ -26,9 +26,7 @@ NUMPY_NEEDED = {"evaluate", "score", "submit", "validate-submission", "compare",
 
 
 def run(*words: str, cwd: Path | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*SEGIBN, *words], capture_output=True, text=True, env=ENVIRONMENT, cwd=cwd, timeout=120
-    )
+    return subprocess.run([*SEGIBN, *words], capture_output=True, text=True, env=ENVIRONMENT, cwd=cwd, timeout=120)
 
 
 def parser_of(verb: str):
@@ -73,9 +71,7 @@ def test_help_of_each_verb_shows_an_example_of_it_and_all_examples_parse(
         assert parses(words), words
 
 
-def test_examples_of_the_groups_parse_and_stand_in_the_help(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_examples_of_the_groups_parse_and_stand_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     for group in GROUPS:
@@ -96,9 +92,7 @@ def imported(*words: str) -> set[str]:
         f"try: main({list(words)!r})\nexcept SystemExit: pass\n"
         "print('MODULES', *{name.partition('.')[0] for name in sys.modules})"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, check=True)
     return set(done.stdout.rpartition("MODULES ")[2].split())
 
 
@@ -124,8 +118,7 @@ def test_version_comes_from_the_package() -> None:
 
 
 @pytest.mark.parametrize(
-    ("typed", "meant"),
-    [("trian", "train"), ("sample_data", "sample-data"), ("cross_domain", "cross-domain")],
+    ("typed", "meant"), [("trian", "train"), ("sample_data", "sample-data"), ("cross_domain", "cross-domain")]
 )
 def test_an_unknown_verb_is_answered_by_the_likely_one(typed: str, meant: str) -> None:
     done = run(typed, "x")
@@ -151,14 +144,10 @@ def test_a_mistyped_config_ends_with_the_likely_name_and_no_traceback(tmp_path: 
 
 def test_a_reader_that_stops_reading_is_no_error() -> None:
     command = f"{shlex.join(SEGIBN)} configs | head -n 1; echo ${{PIPESTATUS[0]}}"
-    code = (
-        "import sys; from segibn.cli import run_main\nrun_main(lambda _: print('x' * 10**6) or 0)"
-    )
+    code = "import sys; from segibn.cli import run_main\nrun_main(lambda _: print('x' * 10**6) or 0)"
     flood = f"{shlex.join([sys.executable, '-c', code])} | head -c 1; echo ${{PIPESTATUS[0]}}"
     for line, status in ((command, {"0", "141"}), (flood, {"141"})):
-        done = subprocess.run(
-            ["bash", "-c", line], capture_output=True, text=True, env=ENVIRONMENT, timeout=60
-        )
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
         assert done.stderr == ""
         assert done.stdout.splitlines()[-1].removeprefix("x") in status
 
@@ -193,9 +182,7 @@ def test_what_a_user_can_mend_ends_in_one_line_and_a_code(
     assert len(shown.splitlines()) == 1
 
 
-def test_a_bug_shows_where_it_is_and_so_does_a_mistake_on_request(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_bug_shows_where_it_is_and_so_does_a_mistake_on_request(monkeypatch: pytest.MonkeyPatch) -> None:
     for bug in (ZeroDivisionError(), OSError(5, "Input/output error")):
         with pytest.raises(type(bug)):
             run_main(fail(bug))
@@ -210,9 +197,7 @@ def test_ctrl_c_while_packages_are_imported_says_interrupted() -> None:
         "from segibn.cli import run_main\n"  # a shell's background jobs ignore SIGINT
         f"run_main(lambda _: os.kill(os.getpid(), {int(signal.SIGINT)}))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, timeout=60
-    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=ENVIRONMENT, timeout=60)
     assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
@@ -225,11 +210,7 @@ def test_ctrl_c_while_packages_are_imported_says_interrupted() -> None:
     ],
 )
 def test_commands_are_named_as_they_were_called(
-    program: str,
-    usage: str,
-    after: str,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    program: str, usage: str, after: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(sys, "argv", [program])
     parser = verb_parser("train", "segibn train a.yaml\nsegibn train-more b")(lambda _: None)()
@@ -256,9 +237,7 @@ def test_only_the_first_rank_says_what_is_next(
         ("cross_domain", ["RUN.pt", "--on", "camvid:val", "--output", "FILE/x"]),
     ],
 )
-def test_a_place_that_cannot_be_written_is_refused_before_the_work(
-    verb: str, argv: list[str], tmp_path: Path
-) -> None:
+def test_a_place_that_cannot_be_written_is_refused_before_the_work(verb: str, argv: list[str], tmp_path: Path) -> None:
     file = tmp_path / "file"
     file.touch()
     (tmp_path / "RUN.pt").touch()

@@ -78,9 +78,7 @@ def test_the_whole_way_from_a_check_to_the_report_by_what_is_next(
     run(after, capsys)
 
 
-def test_a_run_without_held_out_frames_predicts_what_it_has(
-    here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_run_without_held_out_frames_predicts_what_it_has(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["train", "my own.yaml", "data.val=null", "--datasets", "my data"]
     (after,), _ = run(words, capsys)
     assert after[0] == "predict"
@@ -91,9 +89,7 @@ def test_a_run_without_held_out_frames_predicts_what_it_has(
     assert len(list((here / "predictions/labels").iterdir())) == 2
 
 
-def test_a_training_whose_data_is_not_all_there_is_not_next(
-    here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_training_whose_data_is_not_all_there_is_not_next(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (here / "my data/labels/val/val1.png").unlink()
     words = ["check", "my own.yaml", "--split", "train", "--datasets", "my data"]
     found, shown = run(words, capsys)
@@ -101,9 +97,7 @@ def test_a_training_whose_data_is_not_all_there_is_not_next(
     assert re.search("then: .*segibn train 'my own.yaml' needs .*val1", shown)
 
 
-def test_a_copied_config_and_painted_frames_lead_to_a_training(
-    here: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_copied_config_and_painted_frames_lead_to_a_training(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found, shown = run(["configs", "sample_ibn", "--copy", "my copies"], capsys)
     assert (found, "DIR" in shown) == ([], True)  # its frames are not here
     words = ["sample-data", "--output", "my frames", "--frames", "2", "1", "--size", "64", "128"]

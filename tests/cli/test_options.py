@@ -80,8 +80,7 @@ def names_read(modules: set[str]) -> set[str]:
         defined = {
             inner
             for node in ast.walk(tree)
-            if isinstance(node, ast.Call)
-            and ast.unparse(node.func).endswith(("add", "add_argument"))
+            if isinstance(node, ast.Call) and ast.unparse(node.func).endswith(("add", "add_argument"))
             for inner in ast.walk(node)
         }
         for node in ast.walk(tree):
@@ -266,9 +265,7 @@ def test_what_is_missing_is_said_and_a_set_checked_before_torch_is_imported(fold
         ("evaluate a --pictures table.json", "is a file"),
     ],
 )
-def test_what_cannot_be_written_is_said_before_any_work(
-    command: str, reason: str, folder: Path
-) -> None:
+def test_what_cannot_be_written_is_said_before_any_work(command: str, reason: str, folder: Path) -> None:
     with pytest.raises(SegibnError, match=reason) as caught:
         main(command.split())
     assert any(name in str(caught.value) for name in ("runs", "table.json"))

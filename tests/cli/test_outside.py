@@ -102,11 +102,7 @@ FAMILIES = {
         "num_attention_heads": [1] * 4,
         "decoder_hidden_size": 16,
     },
-    "UperNet": lambda hf: {
-        "backbone_config": _convnext(hf),
-        "hidden_size": 16,
-        "auxiliary_in_channels": 8,
-    },
+    "UperNet": lambda hf: {"backbone_config": _convnext(hf), "hidden_size": 16, "auxiliary_in_channels": 8},
     "DPT": lambda hf: {
         **_VIT,
         "num_hidden_layers": 4,
@@ -132,11 +128,7 @@ FAMILIES = {
         "pool_scales": [1, 2],
     },
     "MobileNetV2": lambda hf: {"depth_multiplier": 0.25},
-    "MobileViT": lambda hf: {
-        "hidden_sizes": [8] * 3,
-        "neck_hidden_sizes": [8] * 7,
-        "num_attention_heads": 2,
-    },
+    "MobileViT": lambda hf: {"hidden_sizes": [8] * 3, "neck_hidden_sizes": [8] * 7, "num_attention_heads": 2},
     "MobileViTV2": lambda hf: {"width_multiplier": 0.5},
     "Mask2Former": lambda hf: {**_MASK, "backbone_config": _swin(hf), "decoder_layers": 2},
     "MaskFormer": lambda hf: {
@@ -145,13 +137,7 @@ FAMILIES = {
         "fpn_feature_size": 32,
         "mask_feature_size": 32,
     },
-    "Eomt": lambda hf: {
-        **_VIT,
-        "num_hidden_layers": 2,
-        "num_blocks": 1,
-        "num_queries": 6,
-        "num_upscale_blocks": 1,
-    },
+    "Eomt": lambda hf: {**_VIT, "num_hidden_layers": 2, "num_blocks": 1, "num_queries": 6, "num_upscale_blocks": 1},
 }
 UNIVERSAL = {"Mask2Former", "MaskFormer", "Eomt"}
 
@@ -402,8 +388,7 @@ def test_they_stand_beside_ours_in_a_table_and_predict_frames(camvid, tmp_path, 
     model = segibn.load(runs[1], device="cpu", said=Said())
     image = read_image(sorted((camvid / "camvid" / "val").iterdir())[0])
     np.testing.assert_array_equal(
-        read_image(first)[..., 0] if read_image(first).ndim == 2 else _indices(first),
-        model.predict(image).train_ids,
+        read_image(first)[..., 0] if read_image(first).ndim == 2 else _indices(first), model.predict(image).train_ids
     )
 
 

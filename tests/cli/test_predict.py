@@ -111,9 +111,7 @@ def test_mistakes_are_told_before_anything_is_computed(call, datasets, tmp_path)
 
 def test_an_image_and_a_video_together(call, tmp_path, capsys):
     write_image(tmp_path / "still.jpg", np.full((32, 48, 3), 90, np.uint8))
-    writer = cv2.VideoWriter(
-        str(tmp_path / "drive.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 5, (48, 32)
-    )
+    writer = cv2.VideoWriter(str(tmp_path / "drive.avi"), cv2.VideoWriter_fourcc(*"MJPG"), 5, (48, 32))
     for grey in range(0, 250, 50):
         writer.write(np.full((32, 48, 3), grey, np.uint8))
     writer.release()

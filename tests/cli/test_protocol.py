@@ -156,10 +156,7 @@ def test_mapillary_is_scored_in_robustnets_map_and_crop(make_run, tmp_path):
         on = ("--protocol", "robustnet", "--on", f"mapillary/{label_map}:validation")
         main(_argv([run], tmp_path, tmp_path / label_map, *on))
         (row,) = read_json(tmp_path / label_map / "cross_domain.json")
-        assert (
-            f"|set:mapillary/{label_map}-validation~h1536-crop1536x1536-as-robustnet|"
-            in row["signature"]
-        )
+        assert f"|set:mapillary/{label_map}-validation~h1536-crop1536x1536-as-robustnet|" in row["signature"]
         assert "|res:1536x1536|" in row["signature"]
         counts[label_map] = np.array(row["confusion"])
         has = any("mapillary/rein:validation, not" in text for text in row["deviations"])
@@ -199,9 +196,7 @@ def test_a_checkpoint_chosen_on_the_target_is_refused_unless_asked_for(early, da
         main(_argv([run], datasets, tmp_path, *sets))
 
 
-def test_an_allowed_choice_is_marked_in_row_signature_and_table(
-    make_run, early, datasets, tmp_path
-):
+def test_an_allowed_choice_is_marked_in_row_signature_and_table(make_run, early, datasets, tmp_path):
     """Trained on gta5, watched on camvid."""
     run = early(None)
     content = torch.load(run, weights_only=True)
@@ -240,7 +235,4 @@ def test_all_protocols_can_be_listed(capsys):
     with pytest.raises(SystemExit) as stopped:
         build_parser().parse_args(["--list-protocols"])
     assert stopped.value.code == 0
-    assert (
-        "optim.iterations = 40000 [scripts/train_r50os16_gtav_base.sh@8bcd90a]"
-        in capsys.readouterr().out
-    )
+    assert "optim.iterations = 40000 [scripts/train_r50os16_gtav_base.sh@8bcd90a]" in capsys.readouterr().out

@@ -26,10 +26,7 @@ def folders(tmp_path: Path) -> tuple[str, str]:
 
 def run_tool(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "score.py"), *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
+        [sys.executable, str(ROOT / "tools" / "score.py"), *arguments], capture_output=True, text=True, check=False
     )
 
 
@@ -129,9 +126,7 @@ def test_scoring_loads_no_torch(folders: tuple[str, str]):
         "heavy = {'torch', 'torchvision', 'matplotlib'} & set(sys.modules)\n"
         "sys.exit(', '.join(heavy) or None)\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
 
 

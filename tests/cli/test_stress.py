@@ -20,9 +20,7 @@ def test_networks_are_scored_under_every_change(make_run, datasets, tmp_path, ca
     rows = read_json(tmp_path / "stress.json")
     names = ["original", "RGB+50", "R+50", "contrast-x1.5", "fog", "night", "rain", "snow", "spray"]
     names += ["exposure", "defocus", "motion-blur", "noise", "low-resolution", "jpeg", "c-contrast"]
-    assert [(row["ibn"], row["transform"]) for row in rows] == [
-        (ibn, name) for ibn in ("none", "b") for name in names
-    ]
+    assert [(row["ibn"], row["transform"]) for row in rows] == [(ibn, name) for ibn in ("none", "b") for name in names]
     sets = [row["signature"].split("|")[1] for row in rows[:5]]
     assert sets[0] == "set:camvid-val"
     assert sets[1] == "set:camvid-val~RGB+50"
@@ -41,9 +39,7 @@ def test_networks_are_scored_under_every_change(make_run, datasets, tmp_path, ca
 
 def test_frames_as_they_are_score_what_evaluate_says(make_run, datasets, tmp_path):
     run = make_run("camvid", "camvid11", "a")
-    main(
-        _argv([run], datasets, "--corruptions", "jpeg", "--levels", "2", "--output", str(tmp_path))
-    )
+    main(_argv([run], datasets, "--corruptions", "jpeg", "--levels", "2", "--output", str(tmp_path)))
     evaluate.main(_argv([run], datasets, "--output", str(tmp_path / "e.json")))
     rows = read_json(tmp_path / "stress.json")
     assert [row["transform"] for row in rows] == ["original", "jpeg"]

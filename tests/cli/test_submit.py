@@ -20,10 +20,7 @@ def _argv(run, images, output, *more, benchmark="wad"):
 
 def _values(path):
     with zipfile.ZipFile(path) as archive:
-        return {
-            name: cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), -1)
-            for name in archive.namelist()
-        }
+        return {name: cv2.imdecode(np.frombuffer(archive.read(name), np.uint8), -1) for name in archive.namelist()}
 
 
 @pytest.fixture
@@ -87,9 +84,7 @@ def test_a_list_chooses_the_frames(run, images, tmp_path):
     assert list(_values(tmp_path / "wad.zip")) == ["cabc30fc-e7726578_drivable_id.png"]
 
 
-def test_an_interrupted_command_goes_on_unless_the_options_changed(
-    run, images, tmp_path, capsys, monkeypatch
-):
+def test_an_interrupted_command_goes_on_unless_the_options_changed(run, images, tmp_path, capsys, monkeypatch):
     from segibn.inference import predictor as predict
 
     main(_argv(run, images, tmp_path / "whole.zip"))
@@ -145,9 +140,7 @@ def test_time_left_is_in_the_unit_one_wants_to_read():
 
 
 @pytest.mark.real_data
-def test_real_test_frames_are_complete_for_themselves_and_lack_19993(
-    run, real_data, tmp_path, capsys
-):
+def test_real_test_frames_are_complete_for_themselves_and_lack_19993(run, real_data, tmp_path, capsys):
     images = real_data / "bdd100k" / "images" / "100k" / "test"
     output = tmp_path / "wad.zip"
     assert main(_argv(run, images, output, "--input-height", "90")) == 0

@@ -17,9 +17,7 @@ SCRIPT = "from segibn.cli.main import console_script\nconsole_script()\n"
 
 @pytest.mark.slow
 @pytest.mark.parametrize("by_module", [True, False])
-def test_two_ranks_train_one_run_and_say_once_what_is_next(
-    by_module: bool, tmp_path: Path, repository: Path
-) -> None:
+def test_two_ranks_train_one_run_and_say_once_what_is_next(by_module: bool, tmp_path: Path, repository: Path) -> None:
     write_sample_data(tmp_path / "data", SampleSpec(frames=(8, 4), sets=("gta5",)))
     script = tmp_path / "bin" / "segibn"
     script.parent.mkdir()

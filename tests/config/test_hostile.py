@@ -115,9 +115,7 @@ def test_what_is_no_regular_file_is_refused_before_it_is_opened(tmp_path: Path) 
     assert [message for message in found if "regular file" in message]
 
 
-@pytest.mark.parametrize(
-    "rounds", [120, pytest.param(6000, marks=pytest.mark.slow)], ids=["some", "many"]
-)
+@pytest.mark.parametrize("rounds", [120, pytest.param(6000, marks=pytest.mark.slow)], ids=["some", "many"])
 def test_a_mutated_config_is_a_config_or_an_error(tmp_path: Path, rounds: int) -> None:
     rng = random.Random(rounds)
     texts = [path.read_bytes() for path in shipped_configs().values()]

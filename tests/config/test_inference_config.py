@@ -14,8 +14,7 @@ from segibn.inference.options import InferenceOptions
 ROOT = Path(__file__).resolve().parents[2]
 FILES = sorted((ROOT / "configs" / "inference").glob("*.yaml"))
 CONFIG = validate(
-    {"name": "x", "data": {"train": {"name": "gta5"}}, "evaluation": {"input_size": [64, 128]}},
-    source="test",
+    {"name": "x", "data": {"train": {"name": "gta5"}}, "evaluation": {"input_size": [64, 128]}}, source="test"
 )
 
 
@@ -46,10 +45,7 @@ def test_the_ensemble_of_the_challenge_are_networks_that_shipped_configs_train()
     assert len(file.ensemble) >= 3
     for run in map(Path, file.ensemble):
         assert run.parent == ROOT / "runs"
-        assert load_config(ROOT / "configs" / f"{run.name}.yaml").data.classes in (
-            None,
-            "drivable3",
-        )
+        assert load_config(ROOT / "configs" / f"{run.name}.yaml").data.classes in (None, "drivable3")
         assert load_config(ROOT / f"configs/{run.name}.yaml").data.train.name == "bdd100k_drivable"
 
 
@@ -70,10 +66,7 @@ def test_the_command_line_replaces_single_values_of_a_config(file):
 
 
 def test_paths_are_relative_to_the_config(file):
-    assert load_inference_config(file).ensemble == (
-        str(file.parent / "runs" / "b"),
-        str(file.parent.parent / "c.pt"),
-    )
+    assert load_inference_config(file).ensemble == (str(file.parent / "runs" / "b"), str(file.parent.parent / "c.pt"))
 
 
 def test_every_mistake_is_listed_with_its_likely_meaning(tmp_path):

@@ -132,33 +132,23 @@ optim: {lr: fast, momentun: 0.9}
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        (
-            "data: {train: {name: gta5}}\noptim: {lr: 1, lr: 2}\n",
-            "key 'lr' stands twice (line 2, ",
-        ),
+        ("data: {train: {name: gta5}}\noptim: {lr: 1, lr: 2}\n", "key 'lr' stands twice (line 2, "),
         ("data: [unclosed\n", "not valid YAML"),
         ("- a list\n", "must hold a mapping"),
         (MINIMAL + "optim: {iterations: 5, warmup_iterations: 5}\n", "must be below iterations"),
         (MINIMAL + "optim: {warmup_factor: 0.1}\n", "warmup_factor needs warmup_iterations"),
         (MINIMAL + "optim: {schedule: cosine, poly_power: 2}\n", "leave poly_power out"),
-        (
-            MINIMAL + "loss: {class_weights: [1, 0]}\n",
-            "loss.class_weights.1: must be a number",
-        ),
+        (MINIMAL + "loss: {class_weights: [1, 0]}\n", "loss.class_weights.1: must be a number"),
         (MINIMAL + "loss: {ohem: {treshold: 1}}\n", "loss.ohem.treshold: unknown key; did you"),
         (
-            MINIMAL + "model: {backbone: {output_stride: 16}, "
-            "head: {name: deeplabv3, atrous_rates: [12, 24, 36]}}\n",
+            MINIMAL + "model: {backbone: {output_stride: 16}, head: {name: deeplabv3, atrous_rates: [12, 24, 36]}}\n",
             "belong to output_stride 8; at stride 16 use (6, 12, 18)",
         ),
         ("data: {train: {name: folder}}\n", "`folder:`"),
         ("data: {train: {name: gta5}, classes: drivable3}\n", "needs bdd100k_drivable"),
         ("data: {train: {name: bdd100k_drivable}, classes: street11}\n", "needs cityscapes or"),
         ("base: other.yaml\n", "no config file"),
-        (
-            "data: {train: {name: gta5}, sampling: rare_clas}\n",
-            "did you mean 'rare_class'",
-        ),
+        ("data: {train: {name: gta5}, sampling: rare_clas}\n", "did you mean 'rare_class'"),
         (
             "data: {train: {name: gta5}, sampling: {name: class_uniform, min_pixel: 3}}\n",
             "data.sampling.min_pixel: unknown key; known keys: name, share",
@@ -177,8 +167,7 @@ optim: {lr: fast, momentun: 0.9}
             "data.mix.0.dataset.naem: unknown key; did you mean 'name'?",
         ),
         (
-            "data: {train: {name: gta5}, classes: street11, "
-            "mix: [{dataset: {name: bdd100k_drivable}, share: 0.5}]}\n",
+            "data: {train: {name: gta5}, classes: street11, mix: [{dataset: {name: bdd100k_drivable}, share: 0.5}]}\n",
             "urbansyn, not bdd100k_drivable",
         ),
     ],

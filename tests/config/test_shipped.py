@@ -47,9 +47,7 @@ def test_a_file_of_that_name_goes_first(tmp_path: Path, monkeypatch: pytest.Monk
     assert find_config("gta5_ibn") == ROOT / "configs/gta5_ibn.yaml"
 
 
-def test_inference_configs_are_found_by_name_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_inference_configs_are_found_by_name_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     expected = load_inference_config(ROOT / "configs/inference/multi_scale_flip.yaml")
     assert load_inference_config("inference/multi_scale_flip") == expected
@@ -89,9 +87,7 @@ def test_list_has_each_name_with_what_its_header_says(capsys: pytest.CaptureFixt
 
 
 @pytest.mark.parametrize("name", sorted(shipped_configs()))
-def test_a_printed_config_reads_back_as_the_same(
-    name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_printed_config_reads_back_as_the_same(name: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([name]) == 0
     printed = tmp_path / "printed.yaml"
     printed.write_text(capsys.readouterr().out)

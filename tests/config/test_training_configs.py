@@ -32,9 +32,7 @@ def test_there_are_configs_for_all_three_data_sets() -> None:
 @files
 def test_one_config_serves_1_4_and_8_gpus_as_its_header_says(path: Path) -> None:
     config, header = load_config(path), path.read_text().partition("\ndata:")[0]
-    given = re.findall(
-        r"^# command: (segibn|torchrun --standalone --nproc_per_node=(\d))", header, re.M
-    )
+    given = re.findall(r"^# command: (segibn|torchrun --standalone --nproc_per_node=(\d))", header, re.M)
     assert [int(number or 1) for _, number in given] == [1, 4, 8]
     batch, most = config.optim.global_batch_size, config.engine.max_micro_batch
     plans = {gpus: plan_batch(batch, gpus, most) for gpus in (1, 4, 8)}
@@ -47,9 +45,7 @@ def test_one_config_serves_1_4_and_8_gpus_as_its_header_says(path: Path) -> None
 def test_every_config_builds_and_takes_its_own_crop(path: Path) -> None:
     config = load_config(path)
     with torch.device("meta"):
-        model = build_segmenter(
-            config.model.model_copy(update={"weights": "none"}), CLASSES[config.data.train.name]
-        )
+        model = build_segmenter(config.model.model_copy(update={"weights": "none"}), CLASSES[config.data.train.name])
         images = torch.empty(2, 3, *config.data.crop_size)
         output = model.train()(images)
     size = (2, CLASSES[config.data.train.name], *config.data.crop_size)
@@ -70,12 +66,8 @@ def test_every_config_computes_gradients(path: Path) -> None:
     assert all(p.grad is not None and torch.isfinite(p.grad).all() for p in trained)
 
 
-@pytest.mark.parametrize(
-    ("file", "variant"), [("gta5_robustnet.yaml", "ibn"), ("gta5_isw.yaml", "isw")]
-)
-def test_robustnets_configs_train_the_networks_of_its_checkpoints(
-    file: str, variant: Variant
-) -> None:
+@pytest.mark.parametrize(("file", "variant"), [("gta5_robustnet.yaml", "ibn"), ("gta5_isw.yaml", "isw")])
+def test_robustnets_configs_train_the_networks_of_its_checkpoints(file: str, variant: Variant) -> None:
     config = load_config(CONFIGS / file)
     kind = RobustNetKind("resnet50", variant, deep_stem=False, output_stride=16, num_classes=19)
     theirs = ModelConfig.model_validate(kind.model_config())
@@ -91,10 +83,7 @@ def test_robustnets_configs_train_the_networks_of_its_checkpoints(
 
 
 def test_published_numbers_in_a_header_are_those_of_the_table_of_published_ones() -> None:
-    files = {
-        CONFIGS / "gta5_robustnet.yaml": ("IBN-b", "no IBN"),
-        CONFIGS / "gta5_isw.yaml": ("ISW",),
-    }
+    files = {CONFIGS / "gta5_robustnet.yaml": ("IBN-b", "no IBN"), CONFIGS / "gta5_isw.yaml": ("ISW",)}
     rows = {
         row.method: [f"{row.miou_percent[name]:.2f}" for name in ("cityscapes", "bdd100k")]
         for row in PUBLISHED_ROWS

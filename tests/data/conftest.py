@@ -98,9 +98,7 @@ def make_camvid(root: Path) -> Callable[..., Path]:
 def index() -> Callable[..., list[SamplePaths]]:
     """Return what lists the samples of ``find(root, split)`` of a data set's module, or raises."""
 
-    def run(
-        find: Callable[..., Pairing], root: Path, split: str, **given: str
-    ) -> list[SamplePaths]:
+    def run(find: Callable[..., Pairing], root: Path, split: str, **given: str) -> list[SamplePaths]:
         source = getattr(find, "__self__", folder.SOURCE)
         return source.complete(find(root, split, **given), split, root)
 

@@ -26,12 +26,8 @@ def _run(train: dict, **data: object) -> RunConfig:
     )
 
 
-@pytest.mark.parametrize(
-    ("data", "cache"), [({}, "none"), ({"resize": [12, 20]}, "memory")], ids=["disk", "memory"]
-)
-def test_a_config_becomes_batches(
-    make_cityscapes: Callable[..., Path], root: Path, data: dict, cache: str
-) -> None:
+@pytest.mark.parametrize(("data", "cache"), [({}, "none"), ({"resize": [12, 20]}, "memory")], ids=["disk", "memory"])
+def test_a_config_becomes_batches(make_cityscapes: Callable[..., Path], root: Path, data: dict, cache: str) -> None:
     make_cityscapes()
     config = _run({"name": "cityscapes"}, cache=cache, **data)
     sets = training_sets(config.data, root)
@@ -41,9 +37,7 @@ def test_a_config_becomes_batches(
     assert later[0]["position"].tolist() == [4, 5]
 
 
-def test_first_crops_are_half_as_large_and_show_as_much(
-    make_cityscapes: Callable[..., Path], root: Path
-) -> None:
+def test_first_crops_are_half_as_large_and_show_as_much(make_cityscapes: Callable[..., Path], root: Path) -> None:
     make_cityscapes()
     config = _run({"name": "cityscapes"}, half_size_share=0.7, scale_range=[0.8, 1.6])
     sets = training_sets(config.data, root)
@@ -59,10 +53,7 @@ def test_first_crops_are_half_as_large_and_show_as_much(
 
 
 def test_a_disk_cache_is_found_by_its_variable_and_belongs_to_classes_and_resize(
-    make_cityscapes: Callable[..., Path],
-    root: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    make_cityscapes: Callable[..., Path], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_cityscapes()
     monkeypatch.setenv("SEGIBN_CACHE", str(tmp_path / "caches"))
@@ -129,9 +120,7 @@ def test_a_users_own_folders_work_without_code(root: Path) -> None:
     assert [(name, int(target.max())) for name, _, target in frames] == [("a", 1), ("b", 1)]
 
 
-def test_eval_frames_are_read_in_the_classes_asked_for(
-    make_camvid: Callable[..., Path], root: Path
-) -> None:
+def test_eval_frames_are_read_in_the_classes_asked_for(make_camvid: Callable[..., Path], root: Path) -> None:
     make_camvid()
     camvid = DatasetConfig(name="camvid")
     own = build_eval_frames(camvid, root)
@@ -140,9 +129,7 @@ def test_eval_frames_are_read_in_the_classes_asked_for(
     assert len(own) == 3
 
 
-def test_a_split_without_labels_cannot_be_scored(
-    make_drivable: Callable[..., Path], root: Path
-) -> None:
+def test_a_split_without_labels_cannot_be_scored(make_drivable: Callable[..., Path], root: Path) -> None:
     make_drivable("2018", split="test")
     test = DatasetConfig(name="bdd100k_drivable", split="test")
     assert len(index_dataset(test, root)) == 3

@@ -53,9 +53,7 @@ def test_an_index_of_another_machine_is_found(files: list[Path], tmp_path: Path)
     assert job.mark() == "c6db6a7e176c4b2c77536f350df59857345a960b1b196de8f57ba47fa990f4e6"
 
 
-def test_the_variable_beats_the_root_and_the_root_beats_home(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_variable_beats_the_root_and_the_root_beats_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("SEGIBN_CACHE", raising=False)
     assert cache_folder(tmp_path) == tmp_path / ".segibn"
@@ -67,9 +65,7 @@ def test_the_variable_beats_the_root_and_the_root_beats_home(
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
-def test_a_root_that_cannot_be_written_is_left_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_root_that_cannot_be_written_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     monkeypatch.delenv("SEGIBN_CACHE", raising=False)
     root = tmp_path / "data"

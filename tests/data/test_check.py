@@ -27,12 +27,7 @@ def test_a_whole_data_set_is_good(make_cityscapes: Callable[..., Path], root: Pa
     make_cityscapes("val", city="ulm", count=2)
     code, (train, val) = _check(root, "cityscapes")
     assert code == 0
-    assert (train["split"], train["samples"], val["split"], val["samples"]) == (
-        "train",
-        3,
-        "val",
-        2,
-    )
+    assert (train["split"], train["samples"], val["split"], val["samples"]) == ("train", 3, "val", 2)
     assert train["image_sizes"] == {"24x40": 3}
     assert sum(entry["pixels"] for entry in train["values"].values()) == 3 * 24 * 40
     assert sum(entry["share"] for entry in train["values"].values()) == pytest.approx(1)
@@ -50,9 +45,7 @@ def test_every_kind_of_mistake_is_found_at_once(
     cut = images / name.format(2, "_leftImg8bit.png")
     cut.write_bytes(cut.read_bytes()[:-30])
     write_image(images / name.format(3, "_leftImg8bit.png"), np.zeros((24, 44, 3), np.uint8))
-    write_label_png(
-        labels / name.format(4, "_gtFine_labelIds.png"), np.full((24, 40), 99, np.uint8)
-    )
+    write_label_png(labels / name.format(4, "_gtFine_labelIds.png"), np.full((24, 40), 99, np.uint8))
     code, (report,) = _check(root, "cityscapes", "--split", "train")
     assert code == 1
     missing = [orphan["name"] for orphan in report["missing_partners"]]
@@ -74,9 +67,7 @@ def test_the_encoding_is_held_against_the_files(
     assert bool(report["problems"]) == bool(code)
 
 
-def test_a_list_narrows_the_check(
-    make_cityscapes: Callable[..., Path], root: Path, tmp_path: Path
-) -> None:
+def test_a_list_narrows_the_check(make_cityscapes: Callable[..., Path], root: Path, tmp_path: Path) -> None:
     own = make_cityscapes()
     (own / "gtFine/train/aachen/aachen_000000_000019_gtFine_labelIds.png").unlink()
     names = tmp_path / "names.txt"
@@ -87,9 +78,7 @@ def test_a_list_narrows_the_check(
     assert (code, report["samples"]) == (0, 1)
 
 
-def test_images_without_any_labels_are_an_error(
-    make_cityscapes: Callable[..., Path], root: Path
-) -> None:
+def test_images_without_any_labels_are_an_error(make_cityscapes: Callable[..., Path], root: Path) -> None:
     own = make_cityscapes()
     (own / "gtFine").rename(own / "elsewhere")
     with pytest.raises(DatasetError, match="gtFine"):

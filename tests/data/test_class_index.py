@@ -39,9 +39,7 @@ def _load(samples: list[SamplePaths], root: Path, **options: object) -> tuple[Cl
 
 
 @pytest.mark.parametrize("resize", [None, (12, 30)], ids=str)
-def test_it_holds_the_regions_of_every_frame(
-    samples: list[SamplePaths], resize: tuple[int, int] | None
-) -> None:
+def test_it_holds_the_regions_of_every_frame(samples: list[SamplePaths], resize: tuple[int, int] | None) -> None:
     index = IndexJob("", samples, CITYSCAPES, resize).build()
     for number, sample in enumerate(samples):
         assert sample.target is not None
@@ -137,11 +135,7 @@ if __name__ == "__main__":
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_a_killed_build_leaves_no_file_and_no_process(
-    make_cityscapes: Callable[..., Path],
-    root: Path,
-    tmp_path: Path,
-    repository: Path,
-    index: Callable[..., list],
+    make_cityscapes: Callable[..., Path], root: Path, tmp_path: Path, repository: Path, index: Callable[..., list]
 ) -> None:
     samples = index(cityscapes.SOURCE.find, make_cityscapes(count=40), "train")
     script = tmp_path / "slow_build.py"

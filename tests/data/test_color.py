@@ -101,9 +101,7 @@ def test_no_strength_no_change_and_the_same_numbers_are_drawn(image: np.ndarray)
 
 @pytest.mark.parametrize("sigma", [0.15, 0.5, 1.15, 3.0])
 def test_blur_is_scipys_gaussian(image: np.ndarray, sigma: float) -> None:
-    expected = ndimage.gaussian_filter(
-        image.astype(float), (sigma, sigma, 0), mode="mirror", truncate=4.0
-    )
+    expected = ndimage.gaussian_filter(image.astype(float), (sigma, sigma, 0), mode="mirror", truncate=4.0)
     assert np.abs(blur(image, sigma) - expected).max() <= 1.5
     assert np.abs(blur(image, sigma) - expected).mean() < 0.5
     np.testing.assert_array_equal(blur(image, 0.1), image)  # narrower than a pixel

@@ -51,9 +51,7 @@ def test_sample_seeds_differ_by_seed_and_position() -> None:
     assert len(seeds) == 10_000
 
 
-def test_image_and_label_of_different_size_name_both_and_the_fix(
-    samples: list[SamplePaths],
-) -> None:
+def test_image_and_label_of_different_size_name_both_and_the_fix(samples: list[SamplePaths]) -> None:
     assert samples[0].target is not None
     write_label_png(samples[0].target, np.full((24, 39), 7, np.uint8))
     with pytest.raises(ImageFileError) as caught:
@@ -102,9 +100,7 @@ def test_cached_samples_equal_decoded_ones(samples: list[SamplePaths]) -> None:
         assert torch.equal(plain[key]["target"], cached[key]["target"])
 
 
-def test_a_cache_above_its_limit_is_refused_before_any_decoding(
-    samples: list[SamplePaths],
-) -> None:
+def test_a_cache_above_its_limit_is_refused_before_any_decoding(samples: list[SamplePaths]) -> None:
     assert estimate_gib(samples, None) == pytest.approx(5 * 24 * 40 * 4 / 2**30)
     for sample in samples:
         content = sample.image.read_bytes()

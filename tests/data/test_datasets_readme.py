@@ -29,8 +29,7 @@ def test_its_commands_are_ones_that_the_tool_takes(text: str) -> None:
 def test_its_configs_are_valid(text: str) -> None:
     blocks = re.findall(r"```yaml\n(.*?)```", text, re.DOTALL)
     own, mixed = (
-        validate({"name": "own", **yaml.safe_load(block)}, source="datasets/README.md").data
-        for block in blocks
+        validate({"name": "own", **yaml.safe_load(block)}, source="datasets/README.md").data for block in blocks
     )
     assert own.train.folder is not None
     assert [dataset.name for dataset in mixed.sources] == ["gta5", "cityscapes", "bdd100k_semseg"]
@@ -46,9 +45,7 @@ def test_it_names_the_defaults_of_every_sampling(text: str, kind: type[Frozen]) 
 
 
 @pytest.mark.parametrize("name", DATASETS)
-def test_its_table_has_every_data_set_with_its_splits_and_official_counts(
-    text: str, name: str
-) -> None:
+def test_its_table_has_every_data_set_with_its_splits_and_official_counts(text: str, name: str) -> None:
     source = dataset_source(name)
     (row,) = (line for line in text.splitlines() if line.startswith(f"| `{name}` "))
     _, _, folder, splits, check, _ = (cell.strip() for cell in row.split("|"))

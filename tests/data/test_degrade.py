@@ -30,11 +30,7 @@ def test_noise_is_a_rounded_normal_and_no_pattern(sigma: float) -> None:
     expected = np.diff(norm.cdf(levels - 0.5, scale=sigma))
     shares = np.histogram(noise, bins=levels - 0.5)[0] / noise.size
     assert np.abs(shares - expected).max() < 5 * np.sqrt(0.25 / noise.size)
-    beside = (
-        noise[1:] * noise[:-1],
-        noise[:, 1:] * noise[:, :-1],
-        noise[..., 1:] * noise[..., :-1],
-    )
+    beside = (noise[1:] * noise[:-1], noise[:, 1:] * noise[:, :-1], noise[..., 1:] * noise[..., :-1])
     assert max(abs(products.mean()) for products in beside) < 0.02 * noise.var()
     np.testing.assert_array_equal(add_noise(grey, 0.0, np.random.default_rng(1)), grey)
 
@@ -95,11 +91,7 @@ def test_what_is_off_draws_nothing(image: np.ndarray) -> None:
     plain = TrainTransform((64, 64), **settings)
     off = TrainTransform((64, 64), **settings, degradation=Degradation(None, None, 1.0))
     for seed in range(5):
-        for a, b in zip(
-            plain(ArrayFrame(image, target), seed),
-            off(ArrayFrame(image, target), seed),
-            strict=True,
-        ):
+        for a, b in zip(plain(ArrayFrame(image, target), seed), off(ArrayFrame(image, target), seed), strict=True):
             np.testing.assert_array_equal(a, b)
     assert seeds[::2] == seeds[1::2]
 

@@ -39,10 +39,7 @@ def odd_samples(tmp_path: Path) -> list[SamplePaths]:
     samples = []
     for number, size in enumerate(SIZES):
         suffix = ".jpg" if number == 2 else ".png"
-        image, target = (
-            tmp_path / f"images/{number}{suffix}",
-            tmp_path / f"labels/{number}.png",
-        )
+        image, target = (tmp_path / f"images/{number}{suffix}", tmp_path / f"labels/{number}.png")
         write_image(image, rng.integers(0, 256, (*size, 3)).astype(np.uint8))
         write_label_png(target, rng.integers(0, 34, size).astype(np.uint8))
         samples.append(SamplePaths(f"sub/{number}", image, target))
@@ -65,12 +62,7 @@ def _open(job: CacheJob):
 def _transform() -> TrainTransform:
     """Everything on; with these frames some windows are padded, some shrunk to a third."""
     return TrainTransform(
-        (96, 112),
-        (0.3, 2.5),
-        0.5,
-        aspect_range=(0.8, 1.25),
-        color_jitter=(0.4, 0.4, 0.4, 0.1),
-        blur_sigma=(0.1, 1.0),
+        (96, 112), (0.3, 2.5), 0.5, aspect_range=(0.8, 1.25), color_jitter=(0.4, 0.4, 0.4, 0.1), blur_sigma=(0.1, 1.0)
     )
 
 
@@ -80,9 +72,7 @@ def _assert_same(one: dict, other: dict) -> None:
 
 
 @pytest.mark.parametrize("resize", [None, (151, 263)])
-def test_files_memory_and_disk_give_the_same_samples_to_the_bit(
-    job: CacheJob, resize: tuple[int, int] | None
-) -> None:
+def test_files_memory_and_disk_give_the_same_samples_to_the_bit(job: CacheJob, resize: tuple[int, int] | None) -> None:
     job = CacheJob(job.samples, job.label_set, resize, job.folder)
     _build(job)
     common = {"transform": _transform(), "seed": 5, "resize": resize}
@@ -106,16 +96,12 @@ def test_files_memory_and_disk_give_the_same_samples_to_the_bit(
 
 
 @pytest.mark.parametrize("workers", [0, 1, 3])
-def test_batches_of_any_number_of_workers_are_those_of_the_files(
-    job: CacheJob, workers: int
-) -> None:
+def test_batches_of_any_number_of_workers_are_those_of_the_files(job: CacheJob, workers: int) -> None:
     _build(job)
     sampler = PositionSampler(Plan((Stream(len(SIZES)),), seed=7), 4, end_iteration=5)
     plain = SegmentationDataset(job.samples, CITYSCAPES, _transform(), seed=7)
     cached = SegmentationDataset(job.samples, CITYSCAPES, _transform(), seed=7, cache=_open(job))
-    for one, other in zip(
-        make_loader(plain, sampler), make_loader(cached, sampler, workers=workers), strict=True
-    ):
+    for one, other in zip(make_loader(plain, sampler), make_loader(cached, sampler, workers=workers), strict=True):
         assert one["name"] == other["name"]
         _assert_same(one, other)
 
@@ -125,11 +111,7 @@ def test_workers_that_are_started_anew_read_the_cache_too(job: CacheJob) -> None
     sampler = PositionSampler(Plan((Stream(len(SIZES)),), seed=7), 4, end_iteration=2)
     cached = SegmentationDataset(job.samples, CITYSCAPES, _transform(), seed=7, cache=_open(job))
     spawned = DataLoader(
-        cached,
-        batch_sampler=sampler,
-        collate_fn=collate,
-        num_workers=1,
-        multiprocessing_context="spawn",
+        cached, batch_sampler=sampler, collate_fn=collate, num_workers=1, multiprocessing_context="spawn"
     )
     for one, other in zip(make_loader(cached, sampler), spawned, strict=True):
         _assert_same(one, other)
@@ -141,9 +123,7 @@ def test_a_part_of_the_samples_uses_the_cache_of_all(job: CacheJob) -> None:
     assert [frame.size for frame in part] == [SIZES[3], SIZES[2]]
 
 
-def test_a_set_that_is_not_cached_or_only_partly_is_refused_with_the_command(
-    job: CacheJob,
-) -> None:
+def test_a_set_that_is_not_cached_or_only_partly_is_refused_with_the_command(job: CacheJob) -> None:
     with pytest.raises(DatasetError, match=r"no cache for this data set yet(.|\n)*segibn cache"):
         _open(job)
     build(job, [0, 3], threads=1)
@@ -191,9 +171,7 @@ def test_files_that_were_only_copied_are_not_encoded_again(job: CacheJob) -> Non
         np.testing.assert_array_equal(got, written)
 
 
-def test_another_decoder_makes_jpegs_and_resized_frames_stale(
-    job: CacheJob, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_another_decoder_makes_jpegs_and_resized_frames_stale(job: CacheJob, monkeypatch: pytest.MonkeyPatch) -> None:
     _build(job)
     resized = CacheJob(job.samples, CITYSCAPES, (50, 60), job.folder.with_name("resized"))
     _build(resized)
@@ -202,9 +180,7 @@ def test_another_decoder_makes_jpegs_and_resized_frames_stale(
     assert resized.inspect().changed == [0, 1, 2, 3, 4]
 
 
-def test_a_broken_or_unknown_file_stops_the_build_with_its_name_and_keeps_the_rest(
-    job: CacheJob,
-) -> None:
+def test_a_broken_or_unknown_file_stops_the_build_with_its_name_and_keeps_the_rest(job: CacheJob) -> None:
     broken = job.samples[4].image
     content = broken.read_bytes()
     broken.write_bytes(content[:-20])
@@ -345,9 +321,7 @@ def test_the_estimate_is_the_size(job: CacheJob) -> None:
 
 
 @pytest.mark.parametrize("cached", [True, False], ids=["tiles", "files"])
-def test_reading_over_epochs_leaves_no_file_open_and_memory_as_it_was(
-    job: CacheJob, cached: bool
-) -> None:
+def test_reading_over_epochs_leaves_no_file_open_and_memory_as_it_was(job: CacheJob, cached: bool) -> None:
     if not Path("/proc/self/fd").is_dir():
         pytest.skip("this system does not tell")
     _build(job)

@@ -17,20 +17,14 @@ from segibn.runs.check import check_dataset
 
 
 @pytest.mark.parametrize("encoding", ["2018", "2021"])
-def test_the_encoding_is_told_from_the_values(
-    encoding: str, make_drivable: Callable[..., Path]
-) -> None:
+def test_the_encoding_is_told_from_the_values(encoding: str, make_drivable: Callable[..., Path]) -> None:
     paths = sorted(make_drivable(encoding).rglob("*.png"))
     assert decide_drivable_encoding(paths) == Decision(encoding)
 
 
 @pytest.mark.parametrize(("found", "claimed"), [("2018", "2021"), ("2021", "2018")])
 def test_one_encoding_read_as_the_other_is_a_warning(
-    found: str,
-    claimed: str,
-    make_drivable: Callable[..., Path],
-    root: Path,
-    caplog: pytest.LogCaptureFixture,
+    found: str, claimed: str, make_drivable: Callable[..., Path], root: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     make_drivable(found)
     dataset = DatasetConfig(name="bdd100k_drivable", encoding=claimed)
@@ -40,9 +34,7 @@ def test_one_encoding_read_as_the_other_is_a_warning(
     assert f"which is that of {found}" in caplog.text
 
 
-def test_both_encodings_give_the_same_train_ids(
-    make_drivable: Callable[..., Path], tmp_path: Path
-) -> None:
+def test_both_encodings_give_the_same_train_ids(make_drivable: Callable[..., Path], tmp_path: Path) -> None:
     targets = []
     for encoding in ("2018", "2021"):
         own = make_drivable(encoding)
@@ -57,9 +49,7 @@ def test_auto_without_samples_refuses_to_guess() -> None:
         build_label_set(DatasetConfig(name="bdd100k_drivable"))
 
 
-def test_new_numbers_under_the_old_file_names_are_refused(
-    make_drivable: Callable[..., Path],
-) -> None:
+def test_new_numbers_under_the_old_file_names_are_refused(make_drivable: Callable[..., Path]) -> None:
     paths = sorted(make_drivable("2018", values="2021").rglob("*.png"))
     with pytest.raises(DatasetError, match="_drivable_id"):
         decide_drivable_encoding(paths)
@@ -103,9 +93,7 @@ def test_frames_cut_below_the_horizon_are_read_as_said_everywhere(
     assert report.ok
     assert any("do not confirm it" in note for note in report.notes)
     shares = {row["name"]: row["share"] for row in report.to_dict()["values"].values()}
-    scores = score_drivable(
-        paths[0].parent, paths[0].parent, target_encoding=year, pred_encoding=year
-    )
+    scores = score_drivable(paths[0].parent, paths[0].parent, target_encoding=year, pred_encoding=year)
     pixels = scores.scores.confusion.sum(axis=1)
     assert shares == dict(zip(scores.scores.class_names, pixels / pixels.sum(), strict=True))
     assert shares["direct"] == (below_the_horizon("2018") == 1).mean()

@@ -57,19 +57,14 @@ def test_class_uniform_draws_every_class_alike_and_then_every_point_alike() -> N
     for point in drawn:
         points[point] += 1
     per_class = np.bincount(list(class_of.values()), minlength=5)
-    _assert_shares(
-        np.array(list(points.values())),
-        [0.25 / per_class[class_of[point]] for point in points],
-    )
+    _assert_shares(np.array(list(points.values())), [0.25 / per_class[class_of[point]] for point in points])
 
 
 def test_rare_class_follows_the_papers_formula_and_then_draws_frames_alike() -> None:
     index, temperature, enough = _index(), 0.2, 100
     total = index.pixels.sum()
     weights = [
-        np.exp((1 - index.pixels[:, k].sum() / total) / temperature)
-        if max(index.pixels[:, k]) >= enough
-        else 0.0
+        np.exp((1 - index.pixels[:, k].sum() / total) / temperature) if max(index.pixels[:, k]) >= enough else 0.0
         for k in range(5)
     ]
     expected = np.array(weights) / sum(weights)
@@ -82,18 +77,13 @@ def test_rare_class_follows_the_papers_formula_and_then_draws_frames_alike() -> 
     counts = np.zeros((7, 5))
     for point in drawn:
         counts[point[0], class_of[point]] += 1
-    per_frame = (
-        (index.pixels >= enough) * expected / np.maximum(1, (index.pixels >= enough).sum(axis=0))
-    )
+    per_frame = (index.pixels >= enough) * expected / np.maximum(1, (index.pixels >= enough).sum(axis=0))
     _assert_shares(counts, per_frame)
     assert counts[3, 1] == 0  # 80 pixels are not enough
     # within a frame, its points of the class come alike
     own = [point for point in class_of if point[0] == 6 and class_of[point] == 1]
     assert len(own) > 1
-    _assert_shares(
-        np.array([drawn.count(point) for point in own]),
-        np.full(len(own), per_frame[6, 1] / len(own)),
-    )
+    _assert_shares(np.array([drawn.count(point) for point in own]), np.full(len(own), per_frame[6, 1] / len(own)))
 
 
 def test_rare_class_at_the_papers_temperature_draws_hardly_anything_but_the_rarest() -> None:

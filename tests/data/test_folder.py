@@ -81,11 +81,7 @@ def test_further_maps_of_a_frame_are_passed_over_but_no_frame_that_lacks_its_ima
     ("files", "options", "says"),
     [
         (("d/a.png",), {"images": "d", "targets": "d", "image_suffix": ".png"}, "both end in"),
-        (
-            ("d/a.png",),
-            {"images": "d", "targets": "d"},
-            r"all of its 1 file end as those of",
-        ),
+        (("d/a.png",), {"images": "d", "targets": "d"}, r"all of its 1 file end as those of"),
         (
             ("i/a.png", "l/a_gt.png"),
             {"images": "i", "targets": "l", "target_suffix": "_mask.png"},
@@ -103,11 +99,7 @@ def test_further_maps_of_a_frame_are_passed_over_but_no_frame_that_lacks_its_ima
     ],
 )
 def test_folders_that_do_not_fit_say_what_is_there(
-    files: Sequence[str],
-    options: dict[str, str],
-    says: str,
-    tmp_path: Path,
-    index: Callable[..., list],
+    files: Sequence[str], options: dict[str, str], says: str, tmp_path: Path, index: Callable[..., list]
 ) -> None:
     _touch(tmp_path, files)
     with pytest.raises(DatasetError, match=says):

@@ -36,27 +36,20 @@ def test_official_counts_are_those_of_the_lists() -> None:
     ids=["flat", "one level", "two levels"],
 )
 def test_frames_are_found_at_any_depth(
-    make_gta5: Callable[..., Path],
-    images: str,
-    labels: str,
-    index: Callable[..., list],
+    make_gta5: Callable[..., Path], images: str, labels: str, index: Callable[..., list]
 ) -> None:
     found = index(gta5.SOURCE.find, make_gta5([1, 2, 22], images, labels), "train")
     assert [s.name for s in found] == ["00001", "00002"]
 
 
 def test_how_many_of_the_split_are_missing_is_logged(
-    make_gta5: Callable[..., Path],
-    caplog: pytest.LogCaptureFixture,
-    index: Callable[..., list],
+    make_gta5: Callable[..., Path], caplog: pytest.LogCaptureFixture, index: Callable[..., list]
 ) -> None:
     index(gta5.SOURCE.find, make_gta5([1, 2, 11, 22]), "train")
     assert "2 frames here, the official split has 12,403" in caplog.text
 
 
-def test_split_mat_in_the_folder_counts(
-    make_gta5: Callable[..., Path], index: Callable[..., list]
-) -> None:
+def test_split_mat_in_the_folder_counts(make_gta5: Callable[..., Path], index: Callable[..., list]) -> None:
     own = make_gta5([1, 2, 3])
     ids = {"trainIds": [[3]], "valIds": [[1]], "testIds": [[2]]}
     savemat(own / "split.mat", {key: np.array(value, np.uint16) for key, value in ids.items()})
@@ -64,27 +57,21 @@ def test_split_mat_in_the_folder_counts(
     assert [s.name for s in index(gta5.SOURCE.find, own, "val+test")] == ["00001", "00002"]
 
 
-def test_a_split_mat_that_is_none_is_named(
-    make_gta5: Callable[..., Path], index: Callable[..., list]
-) -> None:
+def test_a_split_mat_that_is_none_is_named(make_gta5: Callable[..., Path], index: Callable[..., list]) -> None:
     own = make_gta5([1])
     (own / "split.mat").write_bytes(b"<html>not found</html>")
     with pytest.raises(DatasetError, match=r"split\.mat"):
         index(gta5.SOURCE.find, own, "train")
 
 
-def test_a_frame_that_is_there_twice_is_refused(
-    make_gta5: Callable[..., Path], index: Callable[..., list]
-) -> None:
+def test_a_frame_that_is_there_twice_is_refused(make_gta5: Callable[..., Path], index: Callable[..., list]) -> None:
     make_gta5([1], "images/a", "labels/a")
     own = make_gta5([1], "images/b", "labels/b")
     with pytest.raises(DatasetError, match="00001 is there twice"):
         index(gta5.SOURCE.find, own, "train")
 
 
-def test_labels_are_palette_indices_not_colours(
-    make_gta5: Callable[..., Path], index: Callable[..., list]
-) -> None:
+def test_labels_are_palette_indices_not_colours(make_gta5: Callable[..., Path], index: Callable[..., list]) -> None:
     (sample,) = index(gta5.SOURCE.find, make_gta5([1]), "train")
     assert sample.target is not None
     assert set(np.unique(read_label_map(sample.target))) == {7, 11, 23, 26, 34}

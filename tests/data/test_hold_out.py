@@ -43,9 +43,7 @@ def _expected(units: dict[str, str], fraction: float, seed: int) -> set[str]:
     ],
     ids=["days", "prefixes", "numbers", "frames"],
 )
-def test_each_sequence_falls_as_the_rule_says_whatever_is_added(
-    names: list[str], by: Any, unit: Any
-) -> None:
+def test_each_sequence_falls_as_the_rule_says_whatever_is_added(names: list[str], by: Any, unit: Any) -> None:
     units = {name: unit(name) for name in names}
     for seed in (0, 7):
         found = held_out(names, 0.3, by, seed)
@@ -102,9 +100,7 @@ def test_a_share_of_one_folder_is_held_out_and_stays_so_in_the_written_config(
     require_apart([train], val)
 
 
-def test_by_and_seed_are_taken_from_a_file_and_the_command_line(
-    tree: dict[str, Any], tmp_path: Path
-) -> None:
+def test_by_and_seed_are_taken_from_a_file_and_the_command_line(tree: dict[str, Any], tmp_path: Path) -> None:
     file = tmp_path / "own.yaml"
     file.write_text(yaml.safe_dump(tree))
     config = load_config(file, ["data.val.by=frame", "data.val.seed=3", "data.val.fraction=0.5"])
@@ -116,9 +112,7 @@ def test_by_and_seed_are_taken_from_a_file_and_the_command_line(
         load_config(file, ["data.val.split=val"])
 
 
-def test_a_share_of_a_new_train_is_no_share_of_the_val_of_the_base(
-    tree: dict[str, Any], tmp_path: Path
-) -> None:
+def test_a_share_of_a_new_train_is_no_share_of_the_val_of_the_base(tree: dict[str, Any], tmp_path: Path) -> None:
     base, own = tmp_path / "base.yaml", tmp_path / "own.yaml"
     base.write_text("data: {train: {name: gta5}, val: {name: gta5, split: val}}")
     own.write_text(yaml.safe_dump({"base": "base.yaml", **tree}))
@@ -127,9 +121,7 @@ def test_a_share_of_a_new_train_is_no_share_of_the_val_of_the_base(
     assert load_config(own).data.val.title == "gta5:val*0.5"
 
 
-def test_the_held_out_part_of_a_config_is_a_set_to_score_on(
-    tree: dict[str, Any], tmp_path: Path
-) -> None:
+def test_the_held_out_part_of_a_config_is_a_set_to_score_on(tree: dict[str, Any], tmp_path: Path) -> None:
     tree["data"]["train"]["folder"]["name"] = "warehouse"
     file = tmp_path / "own.yaml"
     file.write_text(yaml.safe_dump(tree))
@@ -165,10 +157,7 @@ def test_copies_are_warned_of(tmp_path: Path) -> None:
         (tmp_path / side).mkdir()
         for name in "abc":
             (tmp_path / side / name).write_text(name + (side[0] if name == "c" else "x"))
-    train, val = (
-        [SamplePaths(name, tmp_path / side / name, None) for name in "abc"]
-        for side in ("train", "val")
-    )
+    train, val = ([SamplePaths(name, tmp_path / side / name, None) for name in "abc"] for side in ("train", "val"))
     assert "2 of the 3 frames of one name and size" in copies([train], val)[0]
     shutil.rmtree(tmp_path / "val")
     with pytest.raises(DatasetError, match="cannot be read"):

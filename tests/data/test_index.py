@@ -48,24 +48,17 @@ def test_cityscapes_test_frames_have_no_target(
     assert {s.target for s in index(cityscapes.SOURCE.find, own, "test")} == {None}
 
 
-def test_camvid_joins_train_and_val(
-    make_camvid: Callable[..., Path], index: Callable[..., list]
-) -> None:
+def test_camvid_joins_train_and_val(make_camvid: Callable[..., Path], index: Callable[..., list]) -> None:
     make_camvid("train", 3)
     own = make_camvid("val", 0)
     (own / "val").mkdir()
     (own / "valannot").mkdir()
     shutil.copy(own / "train/0001TP_000000.png", own / "val/new.png")
     shutil.copy(own / "trainannot/0001TP_000000.png", own / "valannot/new.png")
-    assert [s.name for s in index(camvid.SOURCE.find, own, "train+val")][-2:] == [
-        "0001TP_000002",
-        "new",
-    ]
+    assert [s.name for s in index(camvid.SOURCE.find, own, "train+val")][-2:] == ["0001TP_000002", "new"]
 
 
-def test_a_name_in_two_joined_splits_is_refused(
-    make_camvid: Callable[..., Path], index: Callable[..., list]
-) -> None:
+def test_a_name_in_two_joined_splits_is_refused(make_camvid: Callable[..., Path], index: Callable[..., list]) -> None:
     make_camvid("train")
     own = make_camvid("val")
     with pytest.raises(DatasetError, match="0001TP_000000"):
@@ -81,9 +74,7 @@ def test_drivable_is_found_in_both_layouts(
     assert all(s.target and s.target.name.startswith(s.name) for s in found)
 
 
-def test_drivable_with_both_releases_asks_which(
-    make_drivable: Callable[..., Path], index: Callable[..., list]
-) -> None:
+def test_drivable_with_both_releases_asks_which(make_drivable: Callable[..., Path], index: Callable[..., list]) -> None:
     make_drivable("2018")
     own = make_drivable("2021")
     with pytest.raises(DatasetError, match="encoding"):
@@ -92,9 +83,7 @@ def test_drivable_with_both_releases_asks_which(
     assert all("masks" in str(s.target) for s in chosen)
 
 
-def test_drivable_test_split_needs_no_labels(
-    make_drivable: Callable[..., Path], index: Callable[..., list]
-) -> None:
+def test_drivable_test_split_needs_no_labels(make_drivable: Callable[..., Path], index: Callable[..., list]) -> None:
     own = make_drivable("2018", split="test")
     shutil.rmtree(own / "drivable_maps")
     assert [s.target for s in index(bdd100k_drivable.SOURCE.find, own, "test")] == [None] * 3
@@ -151,11 +140,7 @@ def test_folder_keeps_subfolders_apart(tmp_path: Path, index: Callable[..., list
     ids=["cityscapes", "drivable", "semseg", "camvid"],
 )
 def test_missing_folder_says_what_it_looked_for_layout_and_origin(
-    find: Callable[..., object],
-    looked_for: str,
-    origin: str,
-    tmp_path: Path,
-    index: Callable[..., list],
+    find: Callable[..., object], looked_for: str, origin: str, tmp_path: Path, index: Callable[..., list]
 ) -> None:
     with pytest.raises(DatasetError) as caught:
         index(find, tmp_path / "nowhere", "train")
@@ -166,16 +151,12 @@ def test_missing_folder_says_what_it_looked_for_layout_and_origin(
     assert "SEGIBN_DATASETS" in message
 
 
-def test_unknown_split_lists_the_known_ones(
-    make_camvid: Callable[..., Path], index: Callable[..., list]
-) -> None:
+def test_unknown_split_lists_the_known_ones(make_camvid: Callable[..., Path], index: Callable[..., list]) -> None:
     with pytest.raises(DatasetError, match="train, val, test"):
         index(camvid.SOURCE.find, make_camvid(), "training")
 
 
-def test_empty_split_is_an_error(
-    make_camvid: Callable[..., Path], index: Callable[..., list]
-) -> None:
+def test_empty_split_is_an_error(make_camvid: Callable[..., Path], index: Callable[..., list]) -> None:
     own = make_camvid()
     (own / "val").mkdir()
     (own / "valannot").mkdir()
@@ -201,9 +182,7 @@ def test_missing_partners_are_named_with_both_paths(
 
 
 def test_part_of_an_official_split_is_logged(
-    make_camvid: Callable[..., Path],
-    caplog: pytest.LogCaptureFixture,
-    index: Callable[..., list],
+    make_camvid: Callable[..., Path], caplog: pytest.LogCaptureFixture, index: Callable[..., list]
 ) -> None:
     index(camvid.SOURCE.find, make_camvid(), "train")
     assert "3 frames here, the official split has 367" in caplog.text

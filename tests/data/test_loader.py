@@ -29,10 +29,7 @@ def _loader(
     cached: bool = False,
 ) -> TrainLoader:
     transform = TrainTransform(
-        (16, 32),
-        color_jitter=(0.4, 0.4, 0.4, 0.1),
-        color_jitter_probability=1.0,
-        blur_sigma=(0.1, 1.0),
+        (16, 32), color_jitter=(0.4, 0.4, 0.4, 0.1), color_jitter_probability=1.0, blur_sigma=(0.1, 1.0)
     )
     cache = preload(samples, CITYSCAPES) if cached else None
     dataset = SegmentationDataset(samples, CITYSCAPES, transform, seed=7, cache=cache)
@@ -52,9 +49,7 @@ def _assert_equal(batches: list[dict], others: list[dict]) -> None:
 
 
 @pytest.mark.parametrize(("workers", "cached"), [(1, False), (3, False), (3, True)])
-def test_batches_do_not_depend_on_the_number_of_workers(
-    samples: list[SamplePaths], workers: int, cached: bool
-) -> None:
+def test_batches_do_not_depend_on_the_number_of_workers(samples: list[SamplePaths], workers: int, cached: bool) -> None:
     alone = list(_loader(samples))
     _assert_equal(list(_loader(samples, workers, cached=cached)), alone)
 
@@ -89,9 +84,7 @@ def test_a_batch_is_uint8_in_channels_last_order(samples: list[SamplePaths]) -> 
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_broken_file_is_named_without_a_traceback(
-    samples: list[SamplePaths], workers: int
-) -> None:
+def test_a_broken_file_is_named_without_a_traceback(samples: list[SamplePaths], workers: int) -> None:
     broken = samples[2].image
     broken.write_bytes(broken.read_bytes()[:-20])
     with pytest.raises(ImageFileError) as caught:

@@ -87,9 +87,7 @@ def test_shared_memory_that_fills_up_is_named(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(SegibnError, match=r"/dev/shm.*fewer data.workers.*--shm-size"):
         next(iter(of(Painted())))
     assert not children()
-    assert collate([Painted()[Plan((Stream(1),), seed=0).draw(0, 1)]])["name"] == [
-        "a"
-    ]  # needs none itself
+    assert collate([Painted()[Plan((Stream(1),), seed=0).draw(0, 1)]])["name"] == ["a"]  # needs none itself
 
 
 def test_a_wait_for_data_ends_with_a_signal_and_with_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,9 +127,7 @@ def test_automatic_workers_fit_into_shared_memory(
     )
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
     monkeypatch.setattr(build_loader, "auto_workers", lambda _: 4)
-    monkeypatch.setattr(
-        build_loader, "free_shared_memory", lambda: None if free is None else free * MIB
-    )
+    monkeypatch.setattr(build_loader, "free_shared_memory", lambda: None if free is None else free * MIB)
     count, note = loader_workers(config, 2)
     assert count == workers
     assert ("/dev/shm" in note) == (workers < 4)

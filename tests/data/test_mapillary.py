@@ -34,9 +34,7 @@ def make_mapillary(root: Path) -> Callable[..., Path]:
 
 
 @pytest.mark.parametrize("labels", ["labels", "v1.2/labels"])
-def test_both_releases_are_found(
-    make_mapillary: Callable[..., Path], labels: str, index: Callable[..., list]
-) -> None:
+def test_both_releases_are_found(make_mapillary: Callable[..., Path], labels: str, index: Callable[..., list]) -> None:
     own = make_mapillary(labels)
     first, second = index(mapillary.SOURCE.find, own, "validation")
     assert (first.name, second.name) == (ID.format(0), ID.format(1))
@@ -51,17 +49,13 @@ def test_label_maps_of_v2_alone_are_refused_with_the_fix(
         index(mapillary.SOURCE.find, own, "validation")
 
 
-def test_v2_beside_v1_is_passed_over(
-    make_mapillary: Callable[..., Path], index: Callable[..., list]
-) -> None:
+def test_v2_beside_v1_is_passed_over(make_mapillary: Callable[..., Path], index: Callable[..., list]) -> None:
     make_mapillary("v2.0/labels")
     own = make_mapillary("v1.2/labels")
     assert all("v1.2" in str(s.target) for s in index(mapillary.SOURCE.find, own, "validation"))
 
 
-def test_the_test_split_has_no_labels(
-    make_mapillary: Callable[..., Path], index: Callable[..., list]
-) -> None:
+def test_the_test_split_has_no_labels(make_mapillary: Callable[..., Path], index: Callable[..., list]) -> None:
     own = make_mapillary(split="testing")
     assert [s.target for s in index(mapillary.SOURCE.find, own, "testing")] == [None, None]
 
@@ -101,11 +95,7 @@ def test_no_map_is_ever_assumed(make_mapillary: Callable[..., Path], root: Path)
 
 
 @pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("mapillary/mseg:validation", "has robustnet and rein"),
-        ("camvid/rein:val", "camvid has none"),
-    ],
+    ("text", "says"), [("mapillary/mseg:validation", "has robustnet and rein"), ("camvid/rein:val", "camvid has none")]
 )
 def test_a_map_that_does_not_exist_is_refused(text: str, says: str) -> None:
     with pytest.raises(ConfigError, match=says):

@@ -27,9 +27,7 @@ MIX = {"dataset": {"name": "camvid"}, "share": 0.25}
 
 def _config(**data: Any) -> RunConfig:
     parts = {"train": {"name": "cityscapes"}, "crop_size": [16, 32], "workers": 0, **data}
-    return RunConfig.model_validate(
-        {"name": "x", "data": parts, "optim": {"iterations": 6, "global_batch_size": 8}}
-    )
+    return RunConfig.model_validate({"name": "x", "data": parts, "optim": {"iterations": 6, "global_batch_size": 8}})
 
 
 def _loader(config: RunConfig, root: Path, **options: Any) -> TrainLoader:
@@ -57,9 +55,7 @@ def _joined(ranks: list[list[dict]]) -> list[dict]:
 
 
 @pytest.fixture
-def both(
-    make_cityscapes: Callable[..., Path], make_camvid: Callable[..., Path], root: Path
-) -> Path:
+def both(make_cityscapes: Callable[..., Path], make_camvid: Callable[..., Path], root: Path) -> Path:
     make_cityscapes(count=5)
     make_camvid(count=3)
     return root
@@ -144,8 +140,7 @@ def test_sources_without_common_classes_are_refused_with_the_reason(
     with pytest.raises(ConfigError, match=r"camvid.*drivable"):
         _loader(_config(train={"name": "bdd100k_drivable"}, mix=[MIX]), both)
     rows = [
-        {"name": name, "label_id": i, "train_id": i, "color": [0, 0, 0]}
-        for i, name in enumerate(("floor", "crate"))
+        {"name": name, "label_id": i, "train_id": i, "color": [0, 0, 0]} for i, name in enumerate(("floor", "crate"))
     ]
     own = {"images": "camvid/train", "targets": "camvid/trainannot", "labels": rows}
     folder = {"dataset": {"name": "folder", "folder": own}, "share": 0.5}
@@ -153,9 +148,7 @@ def test_sources_without_common_classes_are_refused_with_the_reason(
         _loader(_config(mix=[folder]), both)
 
 
-def test_own_tables_of_the_same_classes_mix_in_whatever_order(
-    make_camvid: Callable[..., Path], root: Path
-) -> None:
+def test_own_tables_of_the_same_classes_mix_in_whatever_order(make_camvid: Callable[..., Path], root: Path) -> None:
     for target in (make_camvid(count=3) / "trainannot").iterdir():
         write_label_png(target, np.repeat([0, 1, 2], 8)[:, None].repeat(40, 1).astype(np.uint8))
     train = [("sky", 0, 0, None), ("street", 1, 1, "ground"), ("path", 2, 1, None)]
@@ -167,10 +160,7 @@ def test_own_tables_of_the_same_classes_mix_in_whatever_order(
         files = {"images": "camvid/train", "targets": "camvid/trainannot", "labels": labels}
         return {"name": "folder", "folder": files}
 
-    alike, other = (
-        _config(train=own(train), mix=[{"dataset": own(rows), "share": 0.5}])
-        for rows in (train, turned)
-    )
+    alike, other = (_config(train=own(train), mix=[{"dataset": own(rows), "share": 0.5}]) for rows in (train, turned))
     batches = list(_loader(other, root))
     _assert_equal(batches, list(_loader(alike, root)))
     assert {0, 1} <= set(np.unique(batches[0]["target"]))
@@ -202,9 +192,7 @@ def _frames_with_car(config: RunConfig, root: Path) -> float:
     return float(np.mean(seen))
 
 
-def test_sampling_by_class_shows_a_small_object_as_often_as_asked(
-    wide: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_sampling_by_class_shows_a_small_object_as_often_as_asked(wide: Path, caplog: pytest.LogCaptureFixture) -> None:
     scale = {"scale_range": [1.0, 1.0]}
     assert _frames_with_car(_config(**scale), wide) < 0.15
     with caplog.at_level(logging.WARNING):

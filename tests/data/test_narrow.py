@@ -59,9 +59,7 @@ def test_lists_as_other_tools_write_them_name_the_same_frames(tmp_path: Path, da
     assert _narrow(samples, names) == samples[1:]
 
 
-def test_a_path_that_fits_two_frames_names_none_and_two_names_of_one_frame_are_said(
-    tmp_path: Path,
-) -> None:
+def test_a_path_that_fits_two_frames_names_none_and_two_names_of_one_frame_are_said(tmp_path: Path) -> None:
     samples = [SamplePaths(f"{d}/0", tmp_path / d / "0.jpg", None) for d in ("left", "right")]
     names = tmp_path / "names.txt"
     names.write_text("0.jpg\n")
@@ -78,20 +76,7 @@ def test_a_path_that_fits_two_frames_names_none_and_two_names_of_one_frame_are_s
 @pytest.mark.parametrize("seed", range(30))
 def test_any_bytes_as_a_list_give_frames_or_an_error_of_ours(tmp_path: Path, seed: int) -> None:
     random = np.random.default_rng(seed)
-    parts = [
-        b"f1",
-        b"f2.jpg",
-        b"#",
-        b" ",
-        b"\n",
-        b"\r",
-        b"\xff\xfe",
-        b"\0",
-        b"\\",
-        b"/",
-        b"..",
-        b"\x1b[",
-    ]
+    parts = [b"f1", b"f2.jpg", b"#", b" ", b"\n", b"\r", b"\xff\xfe", b"\0", b"\\", b"/", b"..", b"\x1b["]
     picked = [parts[i] for i in random.integers(len(parts), size=200)]
     names = tmp_path / "names.txt"
     names.write_bytes(b"".join(picked) if seed % 2 else random.bytes(3000))
@@ -101,9 +86,7 @@ def test_any_bytes_as_a_list_give_frames_or_an_error_of_ours(tmp_path: Path, see
     assert time.monotonic() - started < 1
 
 
-@pytest.mark.parametrize(
-    ("text", "message"), [("# nothing\n", "lists no sample"), ("f1\nf1\n", "more than once")]
-)
+@pytest.mark.parametrize(("text", "message"), [("# nothing\n", "lists no sample"), ("f1\nf1\n", "more than once")])
 def test_empty_and_repeating_lists_are_refused(tmp_path: Path, text: str, message: str) -> None:
     names = tmp_path / "names.txt"
     names.write_text(text)
@@ -139,9 +122,7 @@ def test_smaller_fractions_are_parts_of_larger_ones(count: int) -> None:
     drawn = [set(take_fraction(_samples(count), f)) for f in (0.1, 0.2, 0.25, 0.3, 1.0)]
     for smaller, larger in pairwise(drawn):
         assert smaller <= larger
-    assert [len(part) for part in drawn] == [
-        max(1, round(f * count)) for f in (0.1, 0.2, 0.25, 0.3, 1.0)
-    ]
+    assert [len(part) for part in drawn] == [max(1, round(f * count)) for f in (0.1, 0.2, 0.25, 0.3, 1.0)]
 
 
 def test_the_draw_is_the_one_that_committed_results_rest_on() -> None:

@@ -85,8 +85,7 @@ FORMS = [
         "nighttime_driving:test",
         "0_frame_0205",
         "nighttime_driving/leftImg8bit/test/night/0_frame_0205_leftImg8bit.png",
-        "nighttime_driving/gtCoarse_daytime_trainvaltest/test/night/"
-        "0_frame_0205_gtCoarse_labelTrainIds.png",
+        "nighttime_driving/gtCoarse_daytime_trainvaltest/test/night/0_frame_0205_gtCoarse_labelTrainIds.png",
         TRAIN_IDS,
     ),
     Form(
@@ -107,8 +106,7 @@ FORMS = [
         Form(
             f"foggy_cityscapes:{split}-{beta}",
             f"{city}_000000_000294",
-            f"cityscapes/leftImg8bit_foggy/{split}/{city}/"
-            f"{city}_000000_000294_leftImg8bit_foggy_beta_{beta}.png",
+            f"cityscapes/leftImg8bit_foggy/{split}/{city}/{city}_000000_000294_leftImg8bit_foggy_beta_{beta}.png",
             f"cityscapes/gtFine/{split}/{city}/{city}_000000_000294_gtFine_labelIds.png",
             LABEL_IDS,
         )
@@ -117,8 +115,7 @@ FORMS = [
     Form(
         "foggy_cityscapes:test-0.01",
         "berlin_000000_000019",
-        "cityscapes/leftImg8bit_foggy/test/berlin/"
-        "berlin_000000_000019_leftImg8bit_foggy_beta_0.01.png",
+        "cityscapes/leftImg8bit_foggy/test/berlin/berlin_000000_000019_leftImg8bit_foggy_beta_0.01.png",
         None,
         LABEL_IDS,
     ),
@@ -137,13 +134,7 @@ FORMS = [
         LABEL_IDS,
     ),
     Form("kitti:testing", "000199_10", "kitti/testing/image_2/000199_10.png", None, LABEL_IDS),
-    Form(
-        "urbansyn:all",
-        "0043",
-        "urbansyn/rgb/rgb_0043.png",
-        "urbansyn/ss/ss_0043.png",
-        TRAIN_IDS | {19: 255},
-    ),
+    Form("urbansyn:all", "0043", "urbansyn/rgb/rgb_0043.png", "urbansyn/ss/ss_0043.png", TRAIN_IDS | {19: 255}),
 ]
 forms = pytest.mark.parametrize("form", FORMS, ids=lambda form: form.on)
 LABELLED = [form for form in FORMS if form.target is not None]
@@ -176,9 +167,7 @@ def _twin(form: Form) -> Form:
 
 
 @labelled
-def test_a_file_without_its_partner_is_named_with_the_place_it_belongs(
-    form: Form, root: Path
-) -> None:
+def test_a_file_without_its_partner_is_named_with_the_place_it_belongs(form: Form, root: Path) -> None:
     _twin(form).write(root)  # one whole sample, so that the split is there
     image, target = form.write(root), root / str(form.target)
     content = target.read_bytes()
@@ -227,8 +216,7 @@ def test_acdc_pools_its_four_conditions(root: Path) -> None:
         ).write(root)
     # The frames of good weather beside them are not part of it.
     write_image(
-        root / "acdc/rgb_anon/fog/val_ref/GOPR00/GOPR00_frame_000001_rgb_ref_anon.png",
-        np.zeros((4, 4, 3), np.uint8),
+        root / "acdc/rgb_anon/fog/val_ref/GOPR00/GOPR00_frame_000001_rgb_ref_anon.png", np.zeros((4, 4, 3), np.uint8)
     )
     pooled = index_dataset(DatasetConfig(name="acdc", split="val"), root)
     assert [s.name[:6] for s in pooled] == ["GOPR00", "GOPR01", "GOPR02", "GOPR03"]
@@ -268,12 +256,8 @@ def test_foggy_cityscapes_keeps_its_three_densities_apart(root: Path) -> None:
     for beta in ("0.005", "0.01", "0.02"):
         name = "ulm_000000_000019"
         folder = "cityscapes/leftImg8bit_foggy/train/ulm"
-        write_image(
-            root / folder / f"{name}_leftImg8bit_foggy_beta_{beta}.png", np.zeros((2, 2, 3), "u1")
-        )
-    write_label_png(
-        root / f"cityscapes/gtFine/train/ulm/{name}_gtFine_labelIds.png", np.zeros((2, 2), "u1")
-    )
+        write_image(root / folder / f"{name}_leftImg8bit_foggy_beta_{beta}.png", np.zeros((2, 2, 3), "u1"))
+    write_label_png(root / f"cityscapes/gtFine/train/ulm/{name}_gtFine_labelIds.png", np.zeros((2, 2), "u1"))
     for beta in ("0.005", "0.01", "0.02"):
         dataset = DatasetConfig(name="foggy_cityscapes", split=f"train-{beta}")
         (sample,) = index_dataset(dataset, root)

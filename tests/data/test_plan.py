@@ -32,9 +32,7 @@ def _source(index: int) -> int:
     return int(np.searchsorted(np.cumsum(SIZES), index, side="right"))
 
 
-@pytest.mark.parametrize(
-    "shares", [(0.5,), (0.3, 0.1), (0.05, 0.25, 0.6), (1e-3,), (0.999,), (1 / 3, 1 / 3)], ids=str
-)
+@pytest.mark.parametrize("shares", [(0.5,), (0.3, 0.1), (0.05, 0.25, 0.6), (1e-3,), (0.999,), (1 / 3, 1 / 3)], ids=str)
 def test_positions_are_shared_out_evenly_and_counted(shares: tuple[float, ...]) -> None:
     exact = [Fraction(repr(share)) for share in shares]
     counts = [0] * (len(shares) + 1)
@@ -99,9 +97,7 @@ def test_the_share_drawn_by_class_is_exact_in_every_source_and_the_rest_still_pa
 
 def test_no_rank_keeps_getting_one_source() -> None:
     plan = Plan([Stream(9), Stream(9)], (0.5,), seed=0)
-    ranks = [
-        PositionSampler(plan, 1, end_iteration=400, rank=rank, world_size=2) for rank in range(2)
-    ]
+    ranks = [PositionSampler(plan, 1, end_iteration=400, rank=rank, world_size=2) for rank in range(2)]
     first, second = (np.array([batch[0].index >= 9 for batch in rank]) for rank in ranks)
     assert (first ^ second).all()  # one of each in every batch
     assert 160 < first.sum() < 240  # four standard deviations
@@ -125,9 +121,7 @@ def test_a_position_shows_the_same_whatever_was_asked_before() -> None:
     plan, other = _plan(), _plan()
     order = np.random.default_rng(0).permutation(300).tolist()
     drawn = {position: plan.draw(position, BATCH) for position in order}
-    assert [drawn[position] for position in range(300)] == [
-        other.draw(position, BATCH) for position in range(300)
-    ]
+    assert [drawn[position] for position in range(300)] == [other.draw(position, BATCH) for position in range(300)]
     assert [draw.position for draw in drawn.values()] == order
     assert drawn != {position: _plan(seed=4).draw(position, BATCH) for position in order}
 

@@ -68,9 +68,7 @@ def test_converted_copies_and_classes_beyond_a_byte_are_refused(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("below", ["synthia", "synthia/RAND_CITYSCAPES"])
-def test_the_split_is_robustnets(
-    make_synthia: Callable[..., Path], below: str, index: Callable[..., list]
-) -> None:
+def test_the_split_is_robustnets(make_synthia: Callable[..., Path], below: str, index: Callable[..., list]) -> None:
     own = make_synthia(below=below)
     assert [s.name for s in index(synthia.SOURCE.find, own, "train")] == ["0000001", "0000002"]
     assert [s.name for s in index(synthia.SOURCE.find, own, "val")] == ["0000000", "0000003"]
@@ -102,9 +100,7 @@ def test_frames_come_in_19_16_and_13_classes(make_synthia: Callable[..., Path], 
             assert set(target[value].tolist()) == {expected}, (scheme, value)
 
 
-def test_a_window_of_a_label_file_is_that_of_the_whole(
-    make_synthia: Callable[..., Path], root: Path
-) -> None:
+def test_a_window_of_a_label_file_is_that_of_the_whole(make_synthia: Callable[..., Path], root: Path) -> None:
     from segibn.data.frame import open_frame
 
     make_synthia()
@@ -139,9 +135,7 @@ def test_gta5_and_synthia_train_together(
     assert plain == [2, 2]  # SYNTHIA's frames here are black but for padding, GTA5's are noise
 
 
-def test_rare_classes_are_found_in_16_bit_files(
-    make_synthia: Callable[..., Path], root: Path
-) -> None:
+def test_rare_classes_are_found_in_16_bit_files(make_synthia: Callable[..., Path], root: Path) -> None:
     make_synthia()
     samples = index_dataset(DatasetConfig(name="synthia"), root)
     index = IndexJob("", samples, dataset_source("synthia").label_set()).build()

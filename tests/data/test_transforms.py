@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 
 from segibn.data.frame import ArrayFrame
-from segibn.data.transforms import (
-    IGNORE_INDEX,
-    PAD_COLOR,
-    TrainTransform,
-    resize_image,
-    resize_target,
-)
+from segibn.data.transforms import IGNORE_INDEX, PAD_COLOR, TrainTransform, resize_image, resize_target
 
 
 def _ramp(axis: int) -> tuple[np.ndarray, np.ndarray]:
@@ -25,9 +19,7 @@ def _ramp(axis: int) -> tuple[np.ndarray, np.ndarray]:
 
 @pytest.mark.parametrize("axis", [0, 1], ids=["rows", "columns"])
 @pytest.mark.parametrize("scale", [0.55, 0.7, 1.0, 1.4, 1.9])
-def test_a_target_that_encodes_its_coordinates_moves_with_the_image(
-    axis: int, scale: float
-) -> None:
+def test_a_target_that_encodes_its_coordinates_moves_with_the_image(axis: int, scale: float) -> None:
     frame, coordinates = _ramp(axis)
     transform = TrainTransform((48, 40), (scale, scale), 0.5)
     differences = []
@@ -44,9 +36,7 @@ def test_a_target_that_encodes_its_coordinates_moves_with_the_image(
 def test_at_scale_one_a_crop_is_a_piece_of_the_frame() -> None:
     frame = np.random.default_rng(0).integers(0, 256, (30, 50, 3)).astype(np.uint8)
     labels = np.arange(1500).reshape(30, 50) % 19
-    image, target = TrainTransform((30, 50), (1, 1), 1.0)(
-        ArrayFrame(frame, labels.astype(np.uint8)), 3
-    )
+    image, target = TrainTransform((30, 50), (1, 1), 1.0)(ArrayFrame(frame, labels.astype(np.uint8)), 3)
     np.testing.assert_array_equal(image, frame[:, ::-1])
     np.testing.assert_array_equal(target, labels[:, ::-1])
 
@@ -144,9 +134,7 @@ def test_windows_without_a_focus_are_those_of_the_first_version() -> None:
 
 
 @pytest.mark.parametrize("frame", [(120, 160), (60, 500), (33, 47)], ids=str)
-def test_the_focus_is_in_every_window_also_where_the_frame_is_padded(
-    frame: tuple[int, int],
-) -> None:
+def test_the_focus_is_in_every_window_also_where_the_frame_is_padded(frame: tuple[int, int]) -> None:
     transform = TrainTransform((64, 96), (0.5, 2))
     corners = [(0, 0), (0, frame[1] - 1), (frame[0] - 1, 0), (frame[0] - 1, frame[1] - 1)]
     for seed in range(400):
@@ -158,10 +146,7 @@ def test_the_focus_is_in_every_window_also_where_the_frame_is_padded(
         assert 0 <= top <= focus[0] < bottom <= frame[0]
         assert 0 <= left <= focus[1] < right <= frame[1]
         # The same random numbers give the same scale: the focus moves a window, no more.
-        assert (bottom - top, right - left) == (
-            free.source[2] - free.source[0],
-            free.source[3] - free.source[1],
-        )
+        assert (bottom - top, right - left) == (free.source[2] - free.source[0], free.source[3] - free.source[1])
         assert (held.size, held.offset) == (free.size, free.offset)
 
 

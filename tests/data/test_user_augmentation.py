@@ -45,9 +45,7 @@ def test_what_a_rotation_draws_in_is_ignored(tmp_path: Path) -> None:
 
 def test_it_comes_after_our_own_and_leaves_samples_without_it_as_they_were(tmp_path: Path) -> None:
     plain = TrainTransform((32, 48))
-    mirrored = TrainTransform(
-        (32, 48), extra=UserAugmentation(_write(tmp_path, A.VerticalFlip(p=1)))
-    )
+    mirrored = TrainTransform((32, 48), extra=UserAugmentation(_write(tmp_path, A.VerticalFlip(p=1))))
     for seed in range(5):
         image, target = plain(ArrayFrame(IMAGE, TARGET), seed)
         flipped = mirrored(ArrayFrame(IMAGE, TARGET), seed)

@@ -54,9 +54,7 @@ def write(tmp_path: Path) -> Callable[[str, str], Path]:
 
 
 @pytest.mark.parametrize("name", SPLITS)
-def test_every_set_says_which_root_it_is_below(
-    name: str, write: Callable[[str, str], Path], tmp_path: Path
-) -> None:
+def test_every_set_says_which_root_it_is_below(name: str, write: Callable[[str, str], Path], tmp_path: Path) -> None:
     own = write(name, dataset_source(name).folder)
     if "drivable" in name:
         (own / "labels").rename(own / "unused")  # the other release's, which the layout shows too
@@ -66,9 +64,7 @@ def test_every_set_says_which_root_it_is_below(
         assert f"use --datasets {data}" in _message(name, given).splitlines()[1]
 
 
-def test_a_set_of_another_name_or_one_too_deep_is_found(
-    write: Callable[[str, str], Path], tmp_path: Path
-) -> None:
+def test_a_set_of_another_name_or_one_too_deep_is_found(write: Callable[[str, str], Path], tmp_path: Path) -> None:
     own = write("cityscapes", "Cityscapes (1)")
     data = tmp_path / "data"
     assert f"{own} holds it: rename it to {data / 'cityscapes'}" in _message("cityscapes", data)

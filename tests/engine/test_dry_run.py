@@ -29,9 +29,7 @@ CPU = torch.device("cpu")
 
 
 @pytest.fixture
-def command(
-    blocks: Path, blocks_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Callable[..., int]:
+def command(blocks: Path, blocks_config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
     """Return a function that runs ``tools/train.py --dry-run`` and returns its exit code."""
 
     def run(*more: str, config: Path = blocks_config, datasets: Path = blocks) -> int:
@@ -50,9 +48,7 @@ def command(
 
 
 def files_below(*folders: Path) -> dict[Path, int]:
-    return {
-        path: path.stat().st_mtime_ns for folder in folders for path in sorted(folder.rglob("*"))
-    }
+    return {path: path.stat().st_mtime_ns for folder in folders for path in sorted(folder.rglob("*"))}
 
 
 def test_report_names_data_batch_and_needs_and_ends_with_the_command(
@@ -71,9 +67,7 @@ def test_report_names_data_batch_and_needs_and_ends_with_the_command(
     assert lines["duration"].startswith("about ")
     assert "6 updates of" in lines["duration"]
     assert "moving average 43 MiB" in " ".join(text.split())
-    assert "an estimate, scaled up by pixels from an update with 2 crops of 48x96" in " ".join(
-        text.split()
-    )
+    assert "an estimate, scaled up by pixels from an update with 2 crops of 48x96" in " ".join(text.split())
     last = text.splitlines()[-1]
     assert last.startswith("dry run passed: python train.py ")
     assert last.endswith(f"--output {tmp_path / 'run'}")
@@ -141,9 +135,7 @@ def test_mistake_ends_with_one_error_and_nothing_written(
 
 
 def test_batch_that_the_processes_cannot_share_is_refused(
-    command: Callable[..., int],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setenv("RANK", "0")
@@ -153,12 +145,7 @@ def test_batch_that_the_processes_cannot_share_is_refused(
 
 @pytest.mark.parametrize(("part", "kept"), [("images/val", 40), ("targets/val", -30)])
 def test_damaged_samples_are_named(
-    part: str,
-    kept: int,
-    command: Callable[..., int],
-    blocks: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    part: str, kept: int, command: Callable[..., int], blocks: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     datasets = tmp_path / "datasets"
     for path in files_below(blocks / "blocks"):
@@ -171,11 +158,7 @@ def test_damaged_samples_are_named(
 
 
 def test_folder_with_a_run_and_a_place_that_cannot_be_written_are_refused(
-    command: Callable[..., int],
-    blocks: Path,
-    blocks_config: Path,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
+    command: Callable[..., int], blocks: Path, blocks_config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run = tmp_path / "run"
     run.write_text("in the way")
@@ -194,9 +177,7 @@ def test_folder_with_a_run_and_a_place_that_cannot_be_written_are_refused(
 
 
 def test_disk_that_is_too_small_is_refused(
-    command: Callable[..., int],
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    command: Callable[..., int], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     usage = type("Usage", (), {"free": 200 * 2**20})
     monkeypatch.setattr("shutil.disk_usage", lambda _: usage)
@@ -205,10 +186,7 @@ def test_disk_that_is_too_small_is_refused(
 
 
 def test_index_of_classes_is_built_if_that_is_short_and_else_its_cost_is_told(
-    command: Callable[..., int],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    command: Callable[..., int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("SEGIBN_CACHE", str(tmp_path / "cache"))
     with monkeypatch.context() as patience:
@@ -221,17 +199,13 @@ def test_index_of_classes_is_built_if_that_is_short_and_else_its_cost_is_told(
     assert len(list((tmp_path / "cache/class_index").iterdir())) == 1
 
 
-def test_checkpoints_are_as_large_as_was_said(
-    blocks: Path, blocks_config: Path, tmp_path: Path
-) -> None:
+def test_checkpoints_are_as_large_as_was_said(blocks: Path, blocks_config: Path, tmp_path: Path) -> None:
     more = ["ema={decay: 0.9}", "optim.name=adamw", "engine.keep_checkpoints=2"]
     config = load_config(blocks_config, [*more, "optim.iterations=4", "engine.evaluate_every=2"])
     disk = require_disk(build_updater(config, blocks), RunDir(tmp_path / "run"))
     train(config, datasets_root=blocks, output=tmp_path / "run")
     files = list((tmp_path / "run/checkpoints").iterdir())
-    assert (tmp_path / "run/checkpoints/last.pt").stat().st_size == pytest.approx(
-        disk.checkpoint, rel=0.02
-    )
+    assert (tmp_path / "run/checkpoints/last.pt").stat().st_size == pytest.approx(disk.checkpoint, rel=0.02)
     different = {path.stat().st_ino: path.stat().st_size for path in files}  # links count once
     assert sum(different.values()) <= 1.02 * disk.need
 
@@ -267,9 +241,7 @@ def random_batch(updater: Updater, count: int) -> dict:
     }
 
 
-def test_weights_gradients_optimiser_and_average_are_counted(
-    blocks: Path, blocks_config: Path
-) -> None:
+def test_weights_gradients_optimiser_and_average_are_counted(blocks: Path, blocks_config: Path) -> None:
     trial, updater = trial_of(blocks_config, blocks, "optim.name=adamw", "ema={decay: 0.9}")
     numbers = sum(parameter.numel() for parameter in updater.model.parameters())
     tensors = len(list(updater.model.parameters()))
@@ -282,9 +254,7 @@ def test_weights_gradients_optimiser_and_average_are_counted(
     assert updater.plan == BatchPlan(2, 1)
 
 
-def test_activations_grow_with_the_pixels_of_a_micro_batch(
-    blocks: Path, blocks_config: Path
-) -> None:
+def test_activations_grow_with_the_pixels_of_a_micro_batch(blocks: Path, blocks_config: Path) -> None:
     def activations(*more: str) -> int:
         crop = ["data.crop_size=[300, 400]", *more]
         trial, _ = trial_of(blocks_config, blocks, *crop)
@@ -353,9 +323,7 @@ def test_estimate_of_memory_is_within_a_factor_of_two_of_what_a_process_grows(
     config: str, more: tuple[str, ...]
 ) -> None:
     arguments = [str(ROOT), str(ROOT / "configs" / config), "model.weights=none", *more]
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURE, *arguments], capture_output=True, text=True, timeout=1500
-    )
+    done = subprocess.run([sys.executable, "-c", MEASURE, *arguments], capture_output=True, text=True, timeout=1500)
     assert done.returncode == 0, done.stderr
     measured, estimated = map(float, done.stdout.split())
     print(f"{config} {' '.join(more)}: measured {measured:.0f} MiB, estimated {estimated:.0f} MiB")

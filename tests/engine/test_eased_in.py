@@ -93,7 +93,5 @@ def test_an_option_that_does_not_apply_is_an_error(backbone: dict, message: str)
 def test_a_network_without_batch_norms_is_refused_by_its_config_path() -> None:
     tree = {"backbone": {"name": "timm", "model": "test_vit", "ibn": "share"}}
     model = ModelConfig.model_validate(tree | {"head": {"name": "linear"}})
-    with pytest.raises(
-        ConfigError, match=r"model\.backbone: .* has no batch norms but .*LayerNorm"
-    ):
+    with pytest.raises(ConfigError, match=r"model\.backbone: .* has no batch norms but .*LayerNorm"):
         build_segmenter(model, 3)

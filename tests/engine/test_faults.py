@@ -48,9 +48,7 @@ def saved(tmp_path: Path) -> int:
 
 
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM, signal.SIGINT])
-def test_a_signal_saves_and_is_told_as_is_a_terminal_that_closes(
-    start, tmp_path, monkeypatch, number
-) -> None:
+def test_a_signal_saves_and_is_told_as_is_a_terminal_that_closes(start, tmp_path, monkeypatch, number) -> None:
     when(2, lambda: os.kill(os.getpid(), number), monkeypatch)
     result = start("engine.checkpoint_every=1000")
     assert result.stopped_by == number
@@ -122,9 +120,7 @@ def test_the_former_checkpoint_survives_a_full_disk(start, tmp_path, monkeypatch
     assert saved(tmp_path) == 2
 
 
-def test_room_for_checkpoints_is_looked_at_before_the_first_update(
-    start, tmp_path, monkeypatch
-) -> None:
+def test_room_for_checkpoints_is_looked_at_before_the_first_update(start, tmp_path, monkeypatch) -> None:
     when(1, lambda: os.kill(os.getpid(), signal.SIGTERM), monkeypatch)
     start("engine.keep_checkpoints=3")
     size = (tmp_path / "run/checkpoints/last.pt").stat().st_size

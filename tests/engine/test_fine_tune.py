@@ -175,9 +175,7 @@ def test_several_sources_for_one_network_must_differ_in_seed(
 
 
 @pytest.mark.parametrize("share", ["0", "1.5", "ten"])
-def test_a_share_that_cannot_be_meant_is_refused(
-    share: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_share_that_cannot_be_meant_is_refused(share: str, capsys: pytest.CaptureFixture[str]) -> None:
     given = ["c.yaml", "--from", "r", "--output", "o", "--shares", share]
     with pytest.raises(SystemExit):
         build_parser().parse_args(given)

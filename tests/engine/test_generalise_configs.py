@@ -26,11 +26,7 @@ BASES = {
     "real/camera_generalise": "real/base/camera",
     "real/day_night_generalise": "real/base/day_night",
 }
-OF_SHIFT = {
-    "sample": "sample_generalise",
-    "camera": "real/camera_generalise",
-    "day_night": "real/day_night_generalise",
-}
+OF_SHIFT = {"sample": "sample_generalise", "camera": "real/camera_generalise", "day_night": "real/day_night_generalise"}
 SMALL = (
     *("model.weights=none", "model.backbone.name=resnet18"),
     *("optim.global_batch_size=2", "engine.precision=float32"),
@@ -119,9 +115,7 @@ def test_a_config_is_that_of_the_experiment(shift: str, name: str) -> None:
         ("np_plus", {}),
     ],
 )
-def test_what_a_backbone_of_timm_cannot_have_is_refused(
-    section: str, setting: dict[str, str], tmp_path: Path
-) -> None:
+def test_what_a_backbone_of_timm_cannot_have_is_refused(section: str, setting: dict[str, str], tmp_path: Path) -> None:
     path = tmp_path / "timm.yaml"
     model = {"backbone": {"name": "timm", "model": "test_vit"}, "head": {"name": "linear"}}
     tree = {"data": {"train": {"name": "gta5"}}, "model": model, "generalise": {section: setting}}

@@ -43,9 +43,7 @@ def _weights_after(config: RunConfig, blocks: Path, iteration: int, spent: int) 
     return updater.model.backbone.conv1.weight.detach().clone()
 
 
-def test_an_update_depends_on_its_iteration_not_on_what_was_drawn_before(
-    blocks: Path, blocks_config: Path
-) -> None:
+def test_an_update_depends_on_its_iteration_not_on_what_was_drawn_before(blocks: Path, blocks_config: Path) -> None:
     common = ("optim.global_batch_size=4", "model.head.dropout=0", "model.aux_head=null")
     plain = load_config(blocks_config, common)
     config = load_config(blocks_config, (*common, *ALL))
@@ -54,9 +52,7 @@ def test_an_update_depends_on_its_iteration_not_on_what_was_drawn_before(
     assert not torch.equal(first, _weights_after(plain, blocks, iteration=1, spent=0))
 
 
-def test_restyled_views_differ_and_share_the_pasted_labels(
-    blocks: Path, blocks_config: Path
-) -> None:
+def test_restyled_views_differ_and_share_the_pasted_labels(blocks: Path, blocks_config: Path) -> None:
     config = load_config(blocks_config, ("optim.global_batch_size=4", *ALL))
     augmentation = _updater(config, blocks).augmentation
     assert augmentation is not None

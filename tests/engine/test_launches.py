@@ -21,11 +21,7 @@ pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = re.sub(r"\\\n\s*", " ", (ROOT / "docs/training.md").read_text(encoding="utf-8"))
-ENVIRONMENT = {
-    **os.environ,
-    "OMP_NUM_THREADS": "1",
-    "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
-}
+ENVIRONMENT = {**os.environ, "OMP_NUM_THREADS": "1", "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 ITERATIONS = 6
 
 
@@ -89,9 +85,7 @@ def await_file(path: Path, process: subprocess.Popen[str]) -> None:
         time.sleep(0.02)
 
 
-def test_two_nodes_train_as_two_processes_of_one(
-    start: Any, blocks: Path, light_config: Path, tmp_path: Path
-) -> None:
+def test_two_nodes_train_as_two_processes_of_one(start: Any, blocks: Path, light_config: Path, tmp_path: Path) -> None:
     one, two = tmp_path / "one", tmp_path / "two"
     single = documented("torchrun --standalone", 2, light_config, blocks, one)
     finish(start(shlex.split(single)))

@@ -68,9 +68,7 @@ def test_a_moved_run_goes_on_by_either_config(moved: Path, config: str) -> None:
 
 def test_a_run_folder_alone_is_whole(moved: Path, tmp_path: Path) -> None:
     (moved / "run").rename(tmp_path / "alone")
-    trained = RunConfig.model_validate(
-        read_checkpoint(tmp_path / "alone/checkpoints/last.pt")["config"]
-    )
+    trained = RunConfig.model_validate(read_checkpoint(tmp_path / "alone/checkpoints/last.pt")["config"])
     assert paths_in(trained) == paths_in(load_config(tmp_path / "alone/config.yaml"))
     assert all(path.is_relative_to(tmp_path / "alone") for path in paths_in(trained))
     assert paths_in(trained)[0].read_text() == "a\nb\n"

@@ -37,13 +37,7 @@ def test_poly_schedule_with_warm_up(iteration: int, expected: float) -> None:
     ],
 )
 def test_cosine_schedule_with_warm_up_and_floor(iteration: int, expected: float) -> None:
-    config = OptimConfig(
-        iterations=100,
-        schedule="cosine",
-        min_lr_factor=0.2,
-        warmup_iterations=4,
-        warmup_factor=0.1,
-    )
+    config = OptimConfig(iterations=100, schedule="cosine", min_lr_factor=0.2, warmup_iterations=4, warmup_factor=0.1)
     assert learning_rate_factor(iteration, config) == pytest.approx(expected, rel=1e-12)
 
 
@@ -74,9 +68,7 @@ def test_schedule_is_that_of_torch(schedule: str) -> None:
 
 def build(backbone: str, ibn: str = "none") -> nn.Module:
     """A segmenter with an auxiliary head whose tensors have shapes and names, but no values."""
-    config = ModelConfig(
-        backbone=BackboneConfig(name=backbone, ibn=ibn, output_stride=16), aux_head=AuxHeadConfig()
-    )
+    config = ModelConfig(backbone=BackboneConfig(name=backbone, ibn=ibn, output_stride=16), aux_head=AuxHeadConfig())
     with torch.device("meta"):
         return build_segmenter(config, 3)
 
@@ -113,9 +105,7 @@ def test_default_groups_are_backbone_and_heads_in_the_order_of_the_network(backb
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_every_parameter_has_one_group_and_vectors_are_not_decayed(backbone: str) -> None:
     model = build(backbone, family_of(backbone).ibn[1])
-    config = OptimConfig(
-        lr=0.1, head_lr_factor=10, weight_decay=0.5, decay_norms_and_biases=False, layer_decay=0.5
-    )
+    config = OptimConfig(lr=0.1, head_lr_factor=10, weight_decay=0.5, decay_norms_and_biases=False, layer_decay=0.5)
     found = settings(model, config)
     for name, parameter in model.named_parameters():
         lr, decay = found[name]

@@ -51,9 +51,7 @@ def launch(processes: int, config: Path, blocks: Path, run: Path, *more: str) ->
     return [*command, "--output", str(run), *overrides]
 
 
-def test_a_run_cut_at_several_points_ends_with_the_same_bits(
-    blocks: Path, light_config: Path, tmp_path: Path
-) -> None:
+def test_a_run_cut_at_several_points_ends_with_the_same_bits(blocks: Path, light_config: Path, tmp_path: Path) -> None:
     common = ["engine.checkpoint_every=1", "engine.keep_checkpoints=9", "data.val=null"]
     common.append("ema={decay: 0.9}")
     config = load_config(light_config, common)
@@ -98,9 +96,7 @@ def test_a_killed_rank_is_restarted_and_the_run_ends_as_if_nothing_had_happened(
     kill_one_rank(process, tmp_path / "cut/checkpoints/last.pt")
     _, errors = process.communicate(timeout=300)
     assert process.returncode == 0, errors
-    first, second = (
-        read_checkpoint(tmp_path / run / "checkpoints/last.pt") for run in ("whole", "cut")
-    )
+    first, second = (read_checkpoint(tmp_path / run / "checkpoints/last.pt") for run in ("whole", "cut"))
     assert second["iteration"] == 12
     for part in ("model", "training"):
         assert_equal_trees(first[part], second[part], part)
@@ -116,9 +112,7 @@ def test_three_processes_that_resume_sum_their_gradients_as_those_that_never_sto
         command = [*launch(3, light_config, blocks, tmp_path / run, *more), *resume]
         done = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
         assert done.returncode == 0, done.stderr
-    first, second = (
-        read_checkpoint(tmp_path / run / "checkpoints/last.pt") for run in ("whole", "cut")
-    )
+    first, second = (read_checkpoint(tmp_path / run / "checkpoints/last.pt") for run in ("whole", "cut"))
     for part in ("model", "training"):
         assert_equal_trees(first[part], second[part], part)
 
@@ -177,11 +171,7 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_stays_whole(
         "runpy.run_path(sys.argv[0], run_name='__main__')"
     )
     done = subprocess.run(
-        [sys.executable, "-c", limit, *base],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=300,
+        [sys.executable, "-c", limit, *base], env=ENVIRONMENT, capture_output=True, text=True, timeout=300
     )
     assert done.returncode == 2, done.stderr
     assert "last.pt: cannot be written (File too large)" in done.stderr
@@ -189,9 +179,7 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_stays_whole(
     assert not list((run / "checkpoints").glob("*.part*"))
 
 
-def test_latest_and_best_checkpoints_are_kept(
-    blocks: Path, light_config: Path, tmp_path: Path
-) -> None:
+def test_latest_and_best_checkpoints_are_kept(blocks: Path, light_config: Path, tmp_path: Path) -> None:
     more = ["optim.iterations=8", "engine.checkpoint_every=2", "engine.keep_checkpoints=2"]
     config = load_config(light_config, [*more, "engine.evaluate_every=4", "optim.lr=0.05"])
     train(config, datasets_root=blocks, output=tmp_path / "run")
@@ -204,9 +192,7 @@ def test_latest_and_best_checkpoints_are_kept(
     assert len(list((tmp_path / "run/pictures").iterdir())) == 2
 
 
-def test_a_non_finite_loss_is_named_and_keeps_the_batch(
-    blocks: Path, light_config: Path, tmp_path: Path
-) -> None:
+def test_a_non_finite_loss_is_named_and_keeps_the_batch(blocks: Path, light_config: Path, tmp_path: Path) -> None:
     config = load_config(light_config, ["optim.lr=1e30"])
     says = r"loss is (nan|inf) at iteration \d.*rate \d.*samples are \d, \d.*rank0\.pt"
     with pytest.raises(SegibnError, match=says):
@@ -273,10 +259,7 @@ def test_init_from_another_label_set_takes_all_but_the_classifiers(
     other.write_text(yaml.safe_dump(tree))
     more = [f"init_from={result.checkpoint}", "optim.iterations=1", "optim.lr=1e-12", "seed=5"]
     train(load_config(other, more), datasets_root=blocks, output=tmp_path / "second")
-    old, new = (
-        read_checkpoint(tmp_path / run / "checkpoints/last.pt")["model"]
-        for run in ("first", "second")
-    )
+    old, new = (read_checkpoint(tmp_path / run / "checkpoints/last.pt")["model"] for run in ("first", "second"))
     for key, value in old.items():
         if "running" in key or "num_batches" in key:
             continue
@@ -285,9 +268,7 @@ def test_init_from_another_label_set_takes_all_but_the_classifiers(
 
 
 @pytest.mark.slow
-def test_processes_that_see_different_run_folders_are_stopped(
-    blocks: Path, light_config: Path, tmp_path: Path
-) -> None:
+def test_processes_that_see_different_run_folders_are_stopped(blocks: Path, light_config: Path, tmp_path: Path) -> None:
     more = ["engine.checkpoint_every=2", "optim.iterations=4", "data.val=null"]
     train(load_config(light_config, more), datasets_root=blocks, output=tmp_path / "0")
     # Two nodes without a shared file system: only the first has what the run has left so far.

@@ -57,9 +57,7 @@ def test_a_run_killed_before_its_first_checkpoint_goes_on_from_the_start(
     assert train(config, datasets_root=blocks, output=tmp_path, resume="auto").iteration == 6
 
 
-def test_a_mistake_that_the_loader_finds_leaves_no_folder(
-    blocks: Path, light_config: Path, tmp_path: Path
-) -> None:
+def test_a_mistake_that_the_loader_finds_leaves_no_folder(blocks: Path, light_config: Path, tmp_path: Path) -> None:
     too_small = load_config(light_config, ["data.cache=memory", "data.cache_limit_gib=1e-9"])
     with pytest.raises(DatasetError, match="cache_limit_gib"):
         train(too_small, datasets_root=blocks, output=tmp_path / "run")

@@ -72,15 +72,10 @@ def test_a_run_trains_resumes_to_the_same_bits_and_predicts(
     np.testing.assert_array_equal(Predictor(again, "cpu")(frame), labels)
 
 
-def test_what_is_frozen_is_the_first_checkpoints_to_the_bit(
-    blocks: Path, timm_config: Path, tmp_path: Path
-) -> None:
+def test_what_is_frozen_is_the_first_checkpoints_to_the_bit(blocks: Path, timm_config: Path, tmp_path: Path) -> None:
     more = ["model.backbone.model=test_resnet", "model.backbone.tuning=frozen"]
     result = train(load_config(timm_config, more), datasets_root=blocks, output=tmp_path / "run")
-    first, last = (
-        read_checkpoint(result.checkpoint.with_name(f"iteration_0000000{done}.pt"))
-        for done in (1, 2)
-    )
+    first, last = (read_checkpoint(result.checkpoint.with_name(f"iteration_0000000{done}.pt")) for done in (1, 2))
     for key, value in last["model"].items():
         same = torch.equal(value, first["model"][key])
         assert same == key.startswith("backbone."), key
@@ -89,9 +84,7 @@ def test_what_is_frozen_is_the_first_checkpoints_to_the_bit(
 
 
 @pytest.mark.slow
-def test_two_processes_train_the_updates_alike(
-    blocks: Path, timm_config: Path, tmp_path: Path
-) -> None:
+def test_two_processes_train_the_updates_alike(blocks: Path, timm_config: Path, tmp_path: Path) -> None:
     more = ["model.backbone.tuning=lora", "model.backbone.lora_rank=4", "optim.iterations=3"]
     more += ["optim.global_batch_size=4", "engine.precision=float32"]
     train(load_config(timm_config, more), datasets_root=blocks, output=tmp_path / "one")

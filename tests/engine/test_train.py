@@ -57,12 +57,8 @@ def assert_same_weights(first: Path, second: Path) -> None:
         assert torch.equal(state["momentum_buffer"], momenta[1][index]["momentum_buffer"])
 
 
-def test_run_learns_and_leaves_config_curves_and_scores(
-    blocks: Path, blocks_config: Path, tmp_path: Path
-) -> None:
-    config = load_config(
-        blocks_config, ["optim.iterations=40", "optim.lr=0.05", "engine.checkpoint_every=40"]
-    )
+def test_run_learns_and_leaves_config_curves_and_scores(blocks: Path, blocks_config: Path, tmp_path: Path) -> None:
+    config = load_config(blocks_config, ["optim.iterations=40", "optim.lr=0.05", "engine.checkpoint_every=40"])
     run = tmp_path / "run"
     result = train(config, datasets_root=blocks, output=run)
     assert result.iteration == 40
@@ -79,9 +75,7 @@ def test_run_learns_and_leaves_config_curves_and_scores(
     assert (loaded, meta["class_names"], network.num_classes) == (config, ["dark", "bright"], 2)
 
 
-def test_stopped_run_saves_and_resumes_to_the_same_bits(
-    blocks: Path, light_config: Path, tmp_path: Path
-) -> None:
+def test_stopped_run_saves_and_resumes_to_the_same_bits(blocks: Path, light_config: Path, tmp_path: Path) -> None:
     more = ("optim.iterations=16", "data.val=null")
     process = start(light_config, blocks, tmp_path / "cut", *more, "data.workers=2")
     wait_for_checkpoint(tmp_path / "cut", process)
@@ -94,9 +88,7 @@ def test_stopped_run_saves_and_resumes_to_the_same_bits(
     torch.set_num_threads(1)  # as in the process that was stopped: sums depend on it
     train(config, datasets_root=blocks, output=tmp_path / "cut", resume="auto")
     train(config, datasets_root=blocks, output=tmp_path / "whole")
-    assert_same_weights(
-        tmp_path / "cut/checkpoints/last.pt", tmp_path / "whole/checkpoints/last.pt"
-    )
+    assert_same_weights(tmp_path / "cut/checkpoints/last.pt", tmp_path / "whole/checkpoints/last.pt")
     losses = [[m["loss"] for m in metrics(tmp_path / r) if "loss" in m] for r in ("cut", "whole")]
     assert losses[0] == losses[1]
 
@@ -125,9 +117,7 @@ def test_sources_are_mixed_and_sampled_by_class_in_the_loop_and_named_in_records
     assert not (tmp_path / "none").exists()
 
 
-def test_killed_run_leaves_a_checkpoint_that_loads(
-    blocks: Path, light_config: Path, tmp_path: Path
-) -> None:
+def test_killed_run_leaves_a_checkpoint_that_loads(blocks: Path, light_config: Path, tmp_path: Path) -> None:
     more = ["optim.iterations=1000", "engine.checkpoint_every=1", "data.val=null"]
     process = start(light_config, blocks, tmp_path / "run", *more)
     wait_for_checkpoint(tmp_path / "run", process)
@@ -138,9 +128,7 @@ def test_killed_run_leaves_a_checkpoint_that_loads(
     assert meta["iteration"] >= 1
 
 
-def test_second_run_does_not_overwrite_the_first(
-    blocks: Path, light_config: Path, tmp_path: Path
-) -> None:
+def test_second_run_does_not_overwrite_the_first(blocks: Path, light_config: Path, tmp_path: Path) -> None:
     config = load_config(light_config, ["optim.iterations=1"])
     train(config, datasets_root=blocks, output=tmp_path / "run")
     with pytest.raises(ConfigError, match="already holds a run"):
@@ -150,9 +138,7 @@ def test_second_run_does_not_overwrite_the_first(
         train(other, datasets_root=blocks, output=tmp_path / "run", resume="auto")
 
 
-def test_missing_validation_folder_shows_before_training(
-    blocks: Path, light_config: Path, tmp_path: Path
-) -> None:
+def test_missing_validation_folder_shows_before_training(blocks: Path, light_config: Path, tmp_path: Path) -> None:
     config = load_config(light_config, ["data.val.split=nowhere"])
     with pytest.raises(DatasetError, match="nowhere"):
         train(config, datasets_root=blocks, output=tmp_path / "run")

@@ -52,9 +52,7 @@ def test_batch_that_cannot_be_shared_out_is_refused() -> None:
         plan_batch(16, 3)
 
 
-def test_accumulated_steps_give_the_gradients_of_the_whole_batch(
-    blocks: Path, blocks_config: Path
-) -> None:
+def test_accumulated_steps_give_the_gradients_of_the_whole_batch(blocks: Path, blocks_config: Path) -> None:
     gradients = []
     for most in (4, 1):
         overrides = ["optim.global_batch_size=4", f"engine.max_micro_batch={most}"]
@@ -69,9 +67,7 @@ def test_accumulated_steps_give_the_gradients_of_the_whole_batch(
         torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-6)
 
 
-def test_clipped_gradients_have_the_norm_that_was_asked_for(
-    blocks: Path, blocks_config: Path
-) -> None:
+def test_clipped_gradients_have_the_norm_that_was_asked_for(blocks: Path, blocks_config: Path) -> None:
     limit = 1e-3
     config = load_config(blocks_config, [f"optim.clip_grad_norm={limit}"])
     updater = make_updater(config, blocks)
@@ -99,9 +95,7 @@ def test_other_errors_pass_unchanged(blocks_config: Path) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("ibn", ["a", "b"])
-def test_a_compiled_update_equals_the_eager_one(
-    ibn: str, blocks: Path, blocks_config: Path
-) -> None:
+def test_a_compiled_update_equals_the_eager_one(ibn: str, blocks: Path, blocks_config: Path) -> None:
     losses = []
     for compiled in (False, True):
         overrides = [f"engine.compile={compiled}", f"model.backbone.ibn={ibn}"]

@@ -103,9 +103,7 @@ def test_drivable_of_the_toolkit_is_definition_c(tmp_path: Path):
     assert found == pytest.approx(100 * drivable_miou(in_2018)["C"], rel=1e-15)
 
 
-def test_drivable_targets_of_the_2018_encoding_are_scored_as_the_toolkit_does_with_a_doubt(
-    tmp_path: Path,
-):
+def test_drivable_targets_of_the_2018_encoding_are_scored_as_the_toolkit_does_with_a_doubt(tmp_path: Path):
     maps = [np.array([[0] * 8 + [1, 2]])]
     gt = write_masks(tmp_path / "gt", maps)
     found = score_toolkit(gt, gt, "drivable")
@@ -163,12 +161,7 @@ def test_the_report_is_strict_json_in_the_toolkits_layout(tmp_path: Path):
 
 
 ORACLES = {
-    "gt": {
-        "mIoU": 61.73469387755102,
-        "mAcc": 81.27147766323024,
-        "fIoU": 90.91836734693878,
-        "pAcc": 95.0,
-    },
+    "gt": {"mIoU": 61.73469387755102, "mAcc": 81.27147766323024, "fIoU": 90.91836734693878, "pAcc": 95.0},
     "gt+": {  # one of its two frames has no prediction
         "mIoU": 31.911057692307693,
         "mAcc": 81.27147766323024,

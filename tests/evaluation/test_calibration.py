@@ -12,9 +12,7 @@ def random_frame(seed: int, classes: int = 5, size: tuple[int, int] = (20, 30)):
     rng = np.random.default_rng(seed)
     logits = torch.from_numpy(rng.normal(scale=2, size=(classes, *size)).astype(np.float32))
     probability = logits.softmax(dim=0).numpy()
-    target = np.where(
-        rng.uniform(size=size) < 0.5, probability.argmax(0), rng.integers(5, size=size)
-    )
+    target = np.where(rng.uniform(size=size) < 0.5, probability.argmax(0), rng.integers(5, size=size))
     target[rng.uniform(size=size) < 0.1] = 255
     return target.astype(np.uint8), probability, probability.argmax(0).astype(np.uint8)
 

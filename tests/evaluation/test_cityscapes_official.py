@@ -48,9 +48,7 @@ def assert_equals_script(
     return scores
 
 
-def write_frame(
-    folder: Path, number: int, target: np.ndarray, instances: np.ndarray, pred: np.ndarray
-) -> None:
+def write_frame(folder: Path, number: int, target: np.ndarray, instances: np.ndarray, pred: np.ndarray) -> None:
     stem = f"city_{number:06d}_000019"
     write_label_png(folder / f"gt/city/{stem}_gtFine_labelIds.png", target.astype(np.uint8))
     path = folder / f"gt/city/{stem}_gtFine_instanceIds.png"
@@ -73,9 +71,7 @@ def random_frame(rng: np.random.Generator, ids: np.ndarray) -> tuple[np.ndarray,
     [range(34), [0, 3, 7, 8, 26, 29], [7, 11, 23], [24, 25, 29, 30], [0, 5]],
     ids=["every-id", "few", "no-objects", "ignored-vehicles", "void-only"],
 )
-def test_random_maps_score_as_the_script_says(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ids: list[int]
-):
+def test_random_maps_score_as_the_script_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ids: list[int]):
     rng = np.random.default_rng(len(ids))
     for number in range(4):
         write_frame(tmp_path, number, *random_frame(rng, np.array(ids)))
@@ -86,9 +82,7 @@ def test_random_maps_score_as_the_script_says(
 
 
 @pytest.mark.real_data
-def test_real_frames_score_as_the_script_says(
-    real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-):
+def test_real_frames_score_as_the_script_says(real_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     truth = real_data / "cityscapes/gtFine/train"
     rng = np.random.default_rng(0)
     for path in list_files(truth, ("_labelIds.png",), recursive=True):
@@ -146,9 +140,7 @@ def test_a_value_that_is_no_label_id_names_its_file(tmp_path: Path, role: str, v
         score_cityscapes(tmp_path / "gt", tmp_path / "pred")
 
 
-@pytest.mark.parametrize(
-    ("value", "what"), [(7001, "'road', which has no instances"), (40000, "no label id")]
-)
+@pytest.mark.parametrize(("value", "what"), [(7001, "'road', which has no instances"), (40000, "no label id")])
 def test_an_impossible_instance_names_its_file(tmp_path: Path, value: int, what: str):
     write_frame(tmp_path, 0, np.full((4, 4), 7), np.full((4, 4), value), np.full((4, 4), 7))
     with pytest.raises(LabelValueError, match=rf"instanceIds\.png: instance id {value} .*{what}"):

@@ -99,6 +99,4 @@ def test_a_map_of_more_pixels_than_float32_can_count_stays_exact():
 def test_maps_that_are_views_of_others_count_the_same():
     target, pred = random_pair(8, (26, 51))
     views = target[::2, ::3], pred[:, ::-1][::2, ::3]
-    np.testing.assert_array_equal(
-        count_pairs(*views), count_pairs(*(np.ascontiguousarray(view) for view in views))
-    )
+    np.testing.assert_array_equal(count_pairs(*views), count_pairs(*(np.ascontiguousarray(view) for view in views)))

@@ -100,9 +100,7 @@ def test_numbers_published_for_one_set_do_not_stand_beside_a_mixture():
     title = "Published numbers"
     alone, mixed = "gta5:train", "gta5:train+camvid:train"
     assert title in format_cross_domain([row(alone, "cityscapes:val", "none", 0.3, **ROBUSTNET)])
-    assert title not in format_cross_domain(
-        [row(mixed, "cityscapes:val", "none", 0.3, **ROBUSTNET)]
-    )
+    assert title not in format_cross_domain([row(mixed, "cityscapes:val", "none", 0.3, **ROBUSTNET)])
 
 
 @pytest.mark.parametrize(
@@ -125,9 +123,7 @@ def test_published_numbers_stand_apart_with_source_and_protocol():
     assert "33.85" not in ours
     cells = line_of(published, "| gta5 | ResNet-50, IBN-b")
     assert "33.85" in cells
-    assert (
-        cells[-1] == "RobustNet (CVPR 2021), as quoted in the SPC and MRFP papers [robustnet-r50]"
-    )
+    assert cells[-1] == "RobustNet (CVPR 2021), as quoted in the SPC and MRFP papers [robustnet-r50]"
     assert "not ours" in published
     assert PROTOCOLS["robustnet-r50"] in published
 
@@ -143,10 +139,7 @@ def test_no_published_number_of_another_protocol_stands_beside_ours(name: str | 
 
 
 def test_no_published_numbers_stand_beside_other_domains():
-    rows = [
-        row("camvid", "cityscapes", "b", 0.4, **ROBUSTNET),
-        row("gta5@few.txt", "kitti", "b", 0.4, **ROBUSTNET),
-    ]
+    rows = [row("camvid", "cityscapes", "b", 0.4, **ROBUSTNET), row("gta5@few.txt", "kitti", "b", 0.4, **ROBUSTNET)]
     assert "Published" not in format_cross_domain(rows)
 
 

@@ -3,13 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.evaluation.drivable import (
-    BATCHES,
-    DEFINITIONS,
-    batched_miou,
-    drivable_miou,
-    small_counts,
-)
+from segibn.evaluation.drivable import BATCHES, DEFINITIONS, batched_miou, drivable_miou, small_counts
 from segibn.evaluation.metrics import compute_miou
 from segibn.evaluation.score_folders import score_drivable
 from segibn.files.encode import write_label_png
@@ -29,10 +23,7 @@ def painted_all(class_index: int) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("class_index", "percent"),
-    [
-        (1, {"A": 4.03, "B": 6.04, "C": 35.67, "D": 8.47}),
-        (0, {"A": 27.69, "B": 0.0, "C": 0.0, "D": 41.53}),
-    ],
+    [(1, {"A": 4.03, "B": 6.04, "C": 35.67, "D": 8.47}), (0, {"A": 27.69, "B": 0.0, "C": 0.0, "D": 41.53})],
     ids=["all-direct", "all-background"],
 )
 def test_trivial_predictors_score_as_measured_on_the_real_maps(class_index: int, percent: dict):
@@ -125,10 +116,7 @@ def test_maps_of_the_networks_own_size_are_counted_as_they_are():
     rng = np.random.default_rng(1)
     target, pred = rng.integers(0, 3, (2, 4, 640), dtype=np.uint8)
     road, seen = target > 0, pred > 0
-    expected = [
-        [(~road & ~seen).sum(), (~road & seen).sum()],
-        [(road & ~seen).sum(), (road & seen).sum()],
-    ]
+    expected = [[(~road & ~seen).sum(), (~road & seen).sum()], [(road & ~seen).sum(), (road & seen).sum()]]
     np.testing.assert_array_equal(small_counts(target, pred), expected)
 
 

@@ -41,9 +41,7 @@ def measured(frames: list[tuple], **options: object) -> Scores:
 
 def scored(frames, predict, measures=(), frame_names=None, **options: object) -> list:
     frames = list(frames)
-    names = (
-        list(dict.fromkeys(frame[0] for frame in frames)) if frame_names is None else frame_names
-    )
+    names = list(dict.fromkeys(frame[0] for frame in frames)) if frame_names is None else frame_names
     tally = ScoreTally(NAMES, Conditions("toy"), names)
     return evaluate(lambda images: [*map(predict, images)], frames, [tally, *measures], **options)
 
@@ -139,9 +137,7 @@ def test_progress_and_observer_see_every_frame():
     done: list[int] = []
     seen: list[str] = []
     scores_of(
-        make_frames(3),
-        progress=done.append,
-        measures=[Observer(lambda frame, prediction: seen.append(frame.name))],
+        make_frames(3), progress=done.append, measures=[Observer(lambda frame, prediction: seen.append(frame.name))]
     )
     assert done == [1, 2, 3]
     assert seen == ["frame0", "frame1", "frame2"]

@@ -46,8 +46,7 @@ def test_lines_are_networks_and_starts_and_columns_are_shares() -> None:
         "| network | starts from | 10 % (14) | 100 % (140) |",
         "| --- | --- | --- | --- |",
         "| resnet18, no IBN | scratch | 21.0±1.4 / 80.0±0.0 | 40.0±0.0 / 80.0±0.0 |",
-        "| resnet18, no IBN | gta5:train | 32.0±2.8 / 80.0±0.0 (+11.0) "
-        "| 39.0±0.0 / 80.0±0.0 (-1.0) |",
+        "| resnet18, no IBN | gta5:train | 32.0±2.8 / 80.0±0.0 (+11.0) | 39.0±0.0 / 80.0±0.0 (-1.0) |",
         "| resnet18, IBN-a | gta5:train | 50.0±0.0 / 80.0±0.0 | 60.0 / 80.0 |",
     ]
     assert "on camvid:val" in lines[6]
@@ -73,9 +72,7 @@ def test_points_hold_mean_and_sample_deviation_of_the_seeds() -> None:
     assert [list(p) for p in points.values()] == [[0.1, 1.0]] * 3
 
 
-@pytest.mark.parametrize(
-    "key", ["share", "start", "fine_tuned", "train_images", "iteration", "miou"]
-)
+@pytest.mark.parametrize("key", ["share", "start", "fine_tuned", "train_images", "iteration", "miou"])
 def test_an_incomplete_row_is_named(key: str) -> None:
     rows = make_rows()
     del rows[2][key]

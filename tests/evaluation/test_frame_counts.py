@@ -40,9 +40,7 @@ def test_iou_follows_from_the_four_counts():
         true_positive, target, pred, void = class_counts(confusion)
         union = target + pred - true_positive
         expected = compute_iou(confusion)
-        np.testing.assert_array_equal(
-            true_positive[union > 0] / union[union > 0], expected[union > 0]
-        )
+        np.testing.assert_array_equal(true_positive[union > 0] / union[union > 0], expected[union > 0])
         np.testing.assert_array_equal(void, confusion[:, -1])
 
 

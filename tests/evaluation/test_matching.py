@@ -7,9 +7,7 @@ from segibn.evaluation.frame_pairs import cityscapes_name, frame_name
 from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
 
 
-def match(
-    target: Path, pred: Path, encoding: str = "auto", *, missing_allowed: bool = False
-) -> list[FilePair]:
+def match(target: Path, pred: Path, encoding: str = "auto", *, missing_allowed: bool = False) -> list[FilePair]:
     sides = find_label_maps(target, encoding), find_label_maps(pred, encoding)
     return match_label_maps(*sides, missing_allowed=missing_allowed)
 
@@ -49,8 +47,7 @@ def test_official_suffixes_are_ignored(file: str, frame: str):
 def test_other_files_of_the_official_folders_are_left_alone(tmp_path: Path):
     stem = "city/city_000001_000019_gtFine"
     target = touch(
-        tmp_path / "gt",
-        *(f"{stem}_{kind}.png" for kind in ("labelIds", "instanceIds", "color", "labelTrainIds")),
+        tmp_path / "gt", *(f"{stem}_{kind}.png" for kind in ("labelIds", "instanceIds", "color", "labelTrainIds"))
     )
     pred = touch(tmp_path / "pred", "city_000001_000019_pred.png")
     for encoding, suffix in (("label_ids", "labelIds"), ("train_ids", "labelTrainIds")):

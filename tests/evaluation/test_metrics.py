@@ -32,9 +32,7 @@ def test_toy_iou_is_known_by_hand():
         ("torchvision", np.nan, np.nan),  # class 3 is NaN, and so is the mean
     ],
 )
-def test_one_toy_confusion_has_the_miou_of_each_implementation(
-    policy: str, miou: float, iou_of_class_3: float
-):
+def test_one_toy_confusion_has_the_miou_of_each_implementation(policy: str, miou: float, iou_of_class_3: float):
     assert compute_miou(TOY, policy) == pytest.approx(miou, nan_ok=True)
     np.testing.assert_allclose(compute_iou(TOY, policy), [0.75, 0.6, 0.0, iou_of_class_3])
 
@@ -48,9 +46,7 @@ def test_policies_say_which_classes_they_average():
 def test_detectron2_leaves_a_void_prediction_out_of_everything():
     with_void = TOY.copy()
     with_void[0, 4] += 2
-    np.testing.assert_array_equal(
-        compute_iou(with_void, "detectron2"), compute_iou(TOY, "detectron2")
-    )
+    np.testing.assert_array_equal(compute_iou(with_void, "detectron2"), compute_iou(TOY, "detectron2"))
     assert accuracy_of(class_counts(with_void), "detectron2") == 0.75
     assert recall_of(class_counts(with_void), "detectron2")[0] == 0.75
     assert compute_iou(with_void, "bdd100k")[0] == pytest.approx(3 / 6)

@@ -15,22 +15,9 @@ ROBUSTNET = PROTOCOLS["robustnet"]
 CITYSCAPES = ROBUSTNET.tests[0]
 
 CONFIG = {
-    "model": {
-        "backbone": {"name": "resnet50", "output_stride": 16},
-        "head": {"name": "deeplabv3plus"},
-    },
-    "optim": {
-        "name": "sgd",
-        "lr": 0.01,
-        "weight_decay": 5e-4,
-        "iterations": 40000,
-        "global_batch_size": 16,
-    },
-    "data": {
-        "crop_size": [768, 768],
-        "scale_range": (0.5, 2.0),
-        "sampling": {"name": "class_uniform"},
-    },
+    "model": {"backbone": {"name": "resnet50", "output_stride": 16}, "head": {"name": "deeplabv3plus"}},
+    "optim": {"name": "sgd", "lr": 0.01, "weight_decay": 5e-4, "iterations": 40000, "global_batch_size": 16},
+    "data": {"crop_size": [768, 768], "scale_range": (0.5, 2.0), "sampling": {"name": "class_uniform"}},
 }
 EVALUATION: dict[str, Any] = {
     "test": "cityscapes:val",
@@ -92,9 +79,7 @@ def test_every_other_value_is_named_with_what_it_should_be():
 
 def test_a_setting_that_a_config_lacks_deviates():
     without = {**CONFIG, "data": {"crop_size": (768, 768), "scale_range": (0.5, 2.0)}}
-    assert list(run_deviations(ROBUSTNET, "gta5/robustnet:train-clean", without, "last")) == [
-        "data.sampling.name"
-    ]
+    assert list(run_deviations(ROBUSTNET, "gta5/robustnet:train-clean", without, "last")) == ["data.sampling.name"]
 
 
 @pytest.mark.parametrize(
@@ -124,20 +109,14 @@ def test_the_signature_names_protocol_deviations_and_an_unusual_checkpoint():
     assert sign("miou|v:1") == "miou|v:1"
     assert sign("miou|v:1", "robustnet") == "miou|v:1|protocol:robustnet"
     signed = sign("miou|v:1", "robustnet", found, "chosen-on-target")
-    assert signed.split("|")[2:] == [
-        "protocol:robustnet",
-        "deviates:data.train",
-        "checkpoint:chosen-on-target",
-    ]
+    assert signed.split("|")[2:] == ["protocol:robustnet", "deviates:data.train", "checkpoint:chosen-on-target"]
 
 
 def test_every_fact_of_every_protocol_is_printed_with_how_sure_it_is():
     text = describe_protocols()
     for name, protocol in PROTOCOLS.items():
         own = describe_protocol(name, protocol).splitlines()
-        facts = [
-            line for line in own if line.startswith(("  test", "  config", "  inf", "  check"))
-        ]
+        facts = [line for line in own if line.startswith(("  test", "  config", "  inf", "  check"))]
         assert len(facts) == len(protocol.tests) + len(protocol.settings) + 2
         for line in facts:  # a word, or a file of the authors' code and its commit
             word = line.rpartition("[")[2].rstrip("]")

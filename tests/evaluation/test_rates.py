@@ -1,11 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from torchmetrics.functional.classification import (
-    multiclass_f1_score,
-    multiclass_jaccard_index,
-    multiclass_precision,
-)
+from torchmetrics.functional.classification import multiclass_f1_score, multiclass_jaccard_index, multiclass_precision
 
 from segibn.errors import SegibnError
 from segibn.evaluation import metrics
@@ -28,13 +24,8 @@ def test_every_policy_scores_counts_as_it_scores_the_confusion(policy: str):
     void = POLICIES[policy].void_prediction != "none"
     confusions = [random_confusion(seed, void) for seed in range(4)]
     stacked = np.stack([class_counts(confusion) for confusion in confusions])
-    for found, expected in (
-        (metrics.iou_of, compute_iou),
-        (metrics.miou_of, compute_miou),
-    ):
-        np.testing.assert_allclose(
-            found(stacked, policy), [expected(c, policy) for c in confusions], rtol=1e-14
-        )
+    for found, expected in ((metrics.iou_of, compute_iou), (metrics.miou_of, compute_miou)):
+        np.testing.assert_allclose(found(stacked, policy), [expected(c, policy) for c in confusions], rtol=1e-14)
 
 
 def test_a_policy_without_void_refuses_void_predictions():
@@ -44,12 +35,8 @@ def test_a_policy_without_void_refuses_void_predictions():
 
 def label_maps(seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
-    target = rng.choice(
-        np.array([0, 1, 2, 3, 255], np.uint8), (30, 40), p=[0.6, 0.2, 0.1, 0.05, 0.05]
-    )
-    pred = np.where(
-        rng.uniform(size=target.shape) < 0.7, target, rng.integers(4, size=target.shape)
-    )
+    target = rng.choice(np.array([0, 1, 2, 3, 255], np.uint8), (30, 40), p=[0.6, 0.2, 0.1, 0.05, 0.05])
+    pred = np.where(rng.uniform(size=target.shape) < 0.7, target, rng.integers(4, size=target.shape))
     return target, np.where(pred == 255, 0, pred).astype(np.uint8)
 
 
@@ -85,6 +72,4 @@ def test_image_miou_is_the_mean_of_the_frames_scored_alone():
 def test_nothing_to_divide_by_gives_nan_without_a_warning():
     with np.errstate(all="raise"):
         found = metrics.rates(np.zeros((4, 3), np.int64), "cityscapes")
-    assert np.isnan(
-        [found["frequency_weighted_iou"], found["mean_f1"], *found["class_precision"]]
-    ).all()
+    assert np.isnan([found["frequency_weighted_iou"], found["mean_f1"], *found["class_precision"]]).all()

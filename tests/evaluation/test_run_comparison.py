@@ -25,9 +25,7 @@ def make_run(skill: float, count: int = 40, title: str = "", **conditions: objec
     names = tuple(f"frame{number:02d}" for number in range(count))
     counts = FrameCounts(names, np.stack([class_counts(frame) for frame in confusions]))
     conditions = {"evaluation_set": "toy", "resolution": "8x8"} | conditions
-    scores = Scores(
-        confusions.sum(0), CLASSES, Conditions(**conditions), count, names, frame_counts=counts
-    )
+    scores = Scores(confusions.sum(0), CLASSES, Conditions(**conditions), count, names, frame_counts=counts)
     return NamedScores(title or f"skill{skill}", scores)
 
 
@@ -40,13 +38,7 @@ def only(run: NamedScores, places: list[int]) -> NamedScores:
     for c in range(2):
         confusion[c, c], confusion[c, 1 - c] = both[c], target[c] - both[c]
     assert (class_counts(confusion)[2] == pred).all()
-    changed = replace(
-        run.scores,
-        confusion=confusion,
-        num_images=len(places),
-        frame_counts=part,
-        frames=part.names,
-    )
+    changed = replace(run.scores, confusion=confusion, num_images=len(places), frame_counts=part, frames=part.names)
     return NamedScores(run.title, changed)
 
 
@@ -62,9 +54,7 @@ def test_rows_hold_both_scores_and_what_resampling_finds():
         assert (row.low, row.high) == tuple(bounds.iou[:, c])
         assert row.p == pytest.approx(min(2 * p.iou[c], 1))  # two classes are asked about
     assert np.isnan(found.classes[2].p)
-    assert (found.mean.a, found.mean.b) == pytest.approx(
-        [compute_miou(run.scores.confusion) for run in (a, b)]
-    )
+    assert (found.mean.a, found.mean.b) == pytest.approx([compute_miou(run.scores.confusion) for run in (a, b)])
     assert found.verdict.startswith("skill0.8 is better than skill0.7 on such frames: +")
 
 

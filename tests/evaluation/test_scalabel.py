@@ -58,8 +58,4 @@ def test_a_damaged_mask_names_file_frame_and_category(tmp_path: Path, rle: objec
 
 def test_masks_of_two_sizes_in_one_frame_are_refused(tmp_path: Path):
     with pytest.raises(ImageFileError, match=r"masks of \(2, 2\) and \(4, 1\)"):
-        read_one(
-            tmp_path,
-            ("car", {"counts": "04", "size": [2, 2]}),
-            ("road", {"counts": "04", "size": [4, 1]}),
-        )
+        read_one(tmp_path, ("car", {"counts": "04", "size": [2, 2]}), ("road", {"counts": "04", "size": [4, 1]}))

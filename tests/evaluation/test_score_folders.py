@@ -39,9 +39,7 @@ def test_train_ids_score_as_the_counts_say(tmp_path: Path):
     targets, preds = random_maps(0, 19), random_maps(1, 19)
     targets[0][:3] = 255
     confusion = sum(map(count_classes, targets, preds, [19] * len(targets)))
-    scores = score_semseg(
-        write(tmp_path / "gt", **named(targets)), write(tmp_path / "pred", **named(preds))
-    )
+    scores = score_semseg(write(tmp_path / "gt", **named(targets)), write(tmp_path / "pred", **named(preds)))
     np.testing.assert_array_equal(scores.confusion, confusion)
     assert scores.frames == ("f0", "f1", "f2")
     assert "|set:gt|n:3|K:19|" in scores.signature
@@ -74,10 +72,7 @@ def test_camvid_label_ids_score_its_own_eleven_classes(tmp_path: Path):
 OFFICIAL = {  # table -> label ids in a network's order of classes, and a value that is ignored
     "cityscapes": ([7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33], 4),
     "gta5": ([7, 8, 11, 12, 13, 17, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 31, 32, 33], 4),
-    "mapillary/robustnet": (
-        [13, 15, 17, 6, 3, 45, 48, 50, 30, 29, 27, 19, 20, 55, 61, 54, 58, 57, 52],
-        65,
-    ),
+    "mapillary/robustnet": ([13, 15, 17, 6, 3, 45, 48, 50, 30, 29, 27, 19, 20, 55, 61, 54, 58, 57, 52], 65),
     "camvid": ([*range(11)], 11),
     "bdd100k": ([*range(19)], 255),
 }
@@ -105,9 +100,7 @@ def test_official_targets_and_train_ids_of_a_network_are_each_read_in_their_own(
         assert official.official()["averageScoreClasses"] == 1.0
 
 
-def test_values_that_are_legal_in_both_encodings_are_doubted_where_the_other_would_match(
-    tmp_path: Path,
-):
+def test_values_that_are_legal_in_both_encodings_are_doubted_where_the_other_would_match(tmp_path: Path):
     road_and_building = np.array([[7, 7, 11, 11]])
     gt = write(tmp_path / "gt", a_gtFine_labelIds=road_and_building)
     same = write(tmp_path / "same", a=road_and_building)
@@ -209,9 +202,7 @@ def write_drivable(folder: Path, maps: list[np.ndarray], encoding: str, suffix: 
 
 @pytest.mark.parametrize("target_encoding", ["2018", "2021"])
 @pytest.mark.parametrize("pred_encoding", ["2018", "2021"])
-def test_drivable_scores_do_not_depend_on_the_encoding(
-    tmp_path: Path, target_encoding: str, pred_encoding: str
-):
+def test_drivable_scores_do_not_depend_on_the_encoding(tmp_path: Path, target_encoding: str, pred_encoding: str):
     targets, preds = drivable_maps(0), drivable_maps(1)
     scores = score_drivable(
         write_drivable(tmp_path / "gt", targets, target_encoding),
@@ -298,8 +289,7 @@ def test_progress_counts_files(tmp_path: Path):
 def test_frames_add_up_under_both_drivable_encodings(tmp_path: Path):
     targets, preds = drivable_maps(0), drivable_maps(1)
     found = score_drivable(
-        write_drivable(tmp_path / "gt", targets, "2021"),
-        write_drivable(tmp_path / "pred", preds, "2018"),
+        write_drivable(tmp_path / "gt", targets, "2021"), write_drivable(tmp_path / "pred", preds, "2018")
     ).scores.frame_counts
     assert found.names == ("f0", "f1", "f2")
     for target, pred, counts in zip(targets, preds, found.counts, strict=True):

@@ -32,10 +32,7 @@ def test_equal_signatures_make_a_table_without_warning():
 
 @pytest.mark.parametrize("policy", [name for name in POLICIES if name != "cityscapes"])
 def test_two_policies_in_one_table_are_told(policy: str):
-    rows = [
-        row("none", "camera", signature(policy="cityscapes")),
-        row("a", "camera", signature(policy=policy)),
-    ]
+    rows = [row("none", "camera", signature(policy="cityscapes")), row("a", "camera", signature(policy=policy))]
     table = format_cross_domain(rows)
     assert WARNING in table
     fields = differing_fields([row["signature"] for row in rows])
@@ -103,10 +100,7 @@ def test_another_version_or_metric_is_told():
 def test_fine_tuning_tables_are_held_to_it_too():
     more = {"share": 0.1, "start": "scratch", "fine_tuned": False, "train_images": 3}
     more["iteration"] = 9
-    rows = [
-        row("none", "camera", signature(), **more),
-        row("a", "camera", signature(flip=True), **more),
-    ]
+    rows = [row("none", "camera", signature(), **more), row("a", "camera", signature(flip=True), **more)]
     assert WARNING in format_fine_tune(rows)
     rows[1]["signature"] = signature()
     assert WARNING not in format_fine_tune(rows)

@@ -44,9 +44,7 @@ def test_what_several_names_lead_to_is_listed_once_by_its_own_name(linked: Path)
                for one in passed_over)  # fmt: skip
 
 
-def test_links_that_lead_nowhere_or_above_and_other_kinds_of_picture_are_said(
-    tmp_path: Path,
-) -> None:
+def test_links_that_lead_nowhere_or_above_and_other_kinds_of_picture_are_said(tmp_path: Path) -> None:
     root = tmp_path / "set/train"
     _touch(root / "a.png", root / "b.jpeg", tmp_path / "set/val/c.png")
     for name, target in (("up", ".."), ("gone", "/no/such"), ("x", "y"), ("y", "x")):
@@ -125,9 +123,7 @@ def test_suffixes_are_compared_without_regard_to_case_everywhere(tmp_path: Path)
 
 
 @pytest.mark.parametrize("names", [("a.png", "A.PNG"), ("a.png", "A.png"), ("f.png", "f.PNG")])
-def test_names_that_differ_in_case_alone_are_an_error_that_names_both(
-    names: tuple[str, str], tmp_path: Path
-) -> None:
+def test_names_that_differ_in_case_alone_are_an_error_that_names_both(names: tuple[str, str], tmp_path: Path) -> None:
     _touch(*(tmp_path / "images" / name for name in names), tmp_path / "masks/a.png")
     for find in (
         lambda: Place("images", ".png").files(tmp_path / "images"),

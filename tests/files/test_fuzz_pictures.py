@@ -80,9 +80,7 @@ def _with_checksums(data: bytes) -> bytes:
         return data
     mended, position = png.SIGNATURE, 8
     while position + 12 <= len(data):
-        length = min(
-            int.from_bytes(data[position : position + 4], "big"), len(data) - position - 12
-        )
+        length = min(int.from_bytes(data[position : position + 4], "big"), len(data) - position - 12)
         content = data[position + 4 : position + 8 + length]
         mended += length.to_bytes(4, "big") + content + zlib.crc32(content).to_bytes(4, "big")
         position += 12 + length
@@ -112,9 +110,7 @@ def _pillow_reads(data: bytes) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(
-    "rounds", [8, pytest.param(400, marks=pytest.mark.slow)], ids=["short", "long"]
-)
+@pytest.mark.parametrize("rounds", [8, pytest.param(400, marks=pytest.mark.slow)], ids=["short", "long"])
 def test_a_mutated_file_is_read_or_refused_with_its_name(
     rounds: int, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -40,10 +40,7 @@ def _palette_png(path: Path, indices: np.ndarray, palette: np.ndarray) -> Path:
 def _voc_palette() -> np.ndarray:
     """The palette of PASCAL VOC, as its development kit makes it of an index's bits."""
     index = np.arange(256)
-    channels = [
-        sum((((index >> (3 * bit + channel)) & 1) << (7 - bit)) for bit in range(8))
-        for channel in range(3)
-    ]
+    channels = [sum((((index >> (3 * bit + channel)) & 1) << (7 - bit)) for bit in range(8)) for channel in range(3)]
     return np.stack(channels, axis=1)
 
 
@@ -59,9 +56,7 @@ def test_a_renumbered_palette_is_refused_by_every_reader(renumbered: Path, tmp_p
     image = tmp_path / "i.png"
     Image.new("RGB", (40, 24)).save(image)
     sample = SamplePaths("r", image, renumbered)
-    says = (
-        r"r\.png: its palette contradicts.*index 0 .*'unlabeled'.*\(128, 64, 128\) of 'road' \(7\)"
-    )
+    says = r"r\.png: its palette contradicts.*index 0 .*'unlabeled'.*\(128, 64, 128\) of 'road' \(7\)"
     with pytest.raises(PaletteError, match=says):
         GTA5.read(renumbered)
     for box in (None, (0, 0, 4, 4)):  # the window of a crop is judged as the whole file
@@ -75,9 +70,7 @@ def test_a_renumbered_palette_is_refused_by_every_reader(renumbered: Path, tmp_p
 
 def test_the_advice_leaves_out_what_colours_cannot_tell(tmp_path: Path) -> None:
     rows = [row for row in GTA5.labels if row.name in ("road", "car")]  # and license plates
-    path = _palette_png(
-        tmp_path / "a.png", np.eye(4, dtype=np.uint8), np.array([row.color for row in rows])
-    )
+    path = _palette_png(tmp_path / "a.png", np.eye(4, dtype=np.uint8), np.array([row.color for row in rows]))
     with pytest.raises(PaletteError, match=r"as it was published$"):
         GTA5.read(path)
 
@@ -128,9 +121,7 @@ def test_a_colour_of_two_classes_is_refused(tmp_path: Path) -> None:
     assert np.array_equal(same.read(tmp_path / "a.png"), VALUES)
 
 
-def test_grey_with_three_channels_holds_values_unless_its_levels_are_colours(
-    tmp_path: Path,
-) -> None:
+def test_grey_with_three_channels_holds_values_unless_its_levels_are_colours(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
 
     def read(levels: list[int]) -> list[int]:
@@ -158,9 +149,7 @@ def test_grey_with_three_channels_holds_values_unless_its_levels_are_colours(
         ("bit.bmp", {}), ("bit.tif", {"compression": "group4"}), ("la.png", {}),
     ],
 )  # fmt: skip
-def test_every_kind_of_label_file_gives_its_values(
-    tmp_path: Path, name: str, options: dict
-) -> None:
+def test_every_kind_of_label_file_gives_its_values(tmp_path: Path, name: str, options: dict) -> None:
     values = VALUES > 5 if name.startswith("bit") else VALUES
     image = Image.fromarray(values.astype(np.uint16) if name.startswith("deep") else values)
     if name.startswith("la"):
@@ -180,9 +169,7 @@ def test_every_kind_of_label_file_gives_its_values(
         ("a.tif", {"save_all": True, "append_images": [Image.new("L", (3, 3))]}, "several pages"),
     ],
 )
-def test_lossy_and_many_paged_label_files_are_refused(
-    tmp_path: Path, name: str, options: dict, says: str
-) -> None:
+def test_lossy_and_many_paged_label_files_are_refused(tmp_path: Path, name: str, options: dict, says: str) -> None:
     Image.fromarray(VALUES).save(tmp_path / name, **options)
     with pytest.raises(ImageFileError, match=says):
         TABLE.read(tmp_path / name)

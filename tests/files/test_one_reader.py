@@ -99,9 +99,7 @@ def test_every_kind_of_picture_is_one_to_all_readers(
 
 @pytest.mark.parametrize("suffix", TURNS)
 @pytest.mark.parametrize("orientation", range(2, 9))
-def test_an_orientation_is_applied_by_all_readers(
-    orientation: int, suffix: str, tmp_path: Path
-) -> None:
+def test_an_orientation_is_applied_by_all_readers(orientation: int, suffix: str, tmp_path: Path) -> None:
     picture, options = SAVED[TURNS[suffix]]
     exif = Image.Exif()
     exif[0x0112] = orientation
@@ -160,9 +158,7 @@ def test_deep_pictures_are_refused_by_all_readers(tmp_path: Path) -> None:
         (b"RIFF\x30\0\0\0WEBP" + bytes(40), "damaged or cut short"),
     ],
 )
-def test_bytes_that_are_no_picture_are_told_with_a_fix(
-    content: bytes, says: str, tmp_path: Path
-) -> None:
+def test_bytes_that_are_no_picture_are_told_with_a_fix(content: bytes, says: str, tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(content)
     for read in (read_image, read_label_map, image_size):
         with pytest.raises(ImageFileError, match=rf"a\.png: .*{says}"):
@@ -186,9 +182,7 @@ def _chunks(path: Path) -> list[tuple[bytes, bytes]]:
     data, position, found = path.read_bytes(), 8, []
     while position < len(data):
         length = int.from_bytes(data[position : position + 4], "big")
-        found.append(
-            (data[position + 4 : position + 8], data[position + 8 : position + 8 + length])
-        )
+        found.append((data[position + 4 : position + 8], data[position + 8 : position + 8 + length]))
         position += 12 + length
     return found
 

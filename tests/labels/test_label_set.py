@@ -6,13 +6,7 @@ import numpy as np
 import pytest
 
 from segibn.errors import ConfigError, LabelValueError
-from segibn.labels.label_set import (
-    IGNORE_INDEX,
-    ClassInfo,
-    ClassSpec,
-    Label,
-    LabelSet,
-)
+from segibn.labels.label_set import IGNORE_INDEX, ClassInfo, ClassSpec, Label, LabelSet
 from segibn.labels.own_table import label_set_from_table, spread_colors
 
 BLACK = (0, 0, 0)
@@ -161,9 +155,7 @@ def test_a_class_of_several_rows_has_a_name_and_a_colour_of_its_own() -> None:
     assert {row.color for row in table.labels[1:3]} == {(9, 8, 7)}
     assert table.labels[0].color == BLACK
     rows[1]["class"] = "auto"
-    with pytest.raises(
-        ConfigError, match="'truck' is of class 'vehicle', but train_id 1 is 'auto'"
-    ):
+    with pytest.raises(ConfigError, match="'truck' is of class 'vehicle', but train_id 1 is 'auto'"):
         label_set_from_table("mine", rows)
     rows[1]["class"], rows[0]["class"] = "vehicle", "void"
     with pytest.raises(ConfigError, match=r"'void' has a class \('void'\) and is ignored"):
@@ -190,9 +182,7 @@ def test_two_tables_of_the_same_classes_mean_the_same_in_one_order() -> None:
 
 
 @pytest.mark.parametrize(("count", "apart"), [(8, 100), (19, 70), (254, 15)])
-def test_colours_that_nobody_chose_are_unlike_each_other_black_and_the_given(
-    count: int, apart: float
-) -> None:
+def test_colours_that_nobody_chose_are_unlike_each_other_black_and_the_given(count: int, apart: float) -> None:
     given = [(128, 64, 128), (70, 70, 70)]
     colors = spread_colors(count, given)
     assert colors == spread_colors(count, given)

@@ -6,10 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.data.datasets.catalog import (
-    dataset_source,
-    scheme_label_set,
-)
+from segibn.data.datasets.catalog import dataset_source, scheme_label_set
 from segibn.errors import ConfigError, ImageFileError, LabelValueError
 from segibn.files.pictures import read_label_map
 from segibn.labels import CLASS_SCHEMES
@@ -40,11 +37,7 @@ ALL = [
         for scheme in ("drivable3", "cityscapes19")
         for year in ("2018", "2021")
     ),
-    *(
-        ("mapillary", scheme, None, label_map)
-        for scheme in ON_NINETEEN
-        for label_map in ("robustnet", "rein")
-    ),
+    *(("mapillary", scheme, None, label_map) for scheme in ON_NINETEEN for label_map in ("robustnet", "rein")),
     *(("gta5", scheme, None, "robustnet") for scheme in ON_NINETEEN),
 ]
 
@@ -68,30 +61,20 @@ def test_cityscapes_label_ids_are_the_official_ones_for_each_train_id() -> None:
 
 @pytest.mark.parametrize("dataset", NINETEEN)
 def test_the_nineteen_classes_have_one_name_and_colour_everywhere(dataset: str) -> None:
-    label_set, reference = (
-        dataset_source(dataset).label_set(),
-        dataset_source("cityscapes").label_set(),
-    )
+    label_set, reference = (dataset_source(dataset).label_set(), dataset_source("cityscapes").label_set())
     assert label_set.classes == reference.classes
     assert label_set.num_classes == 19
 
 
 def test_gta5_differs_from_cityscapes_in_the_license_plate_only() -> None:
-    gta5, cityscapes = (
-        dataset_source("gta5").label_set().lookup,
-        dataset_source("cityscapes").label_set().lookup,
-    )
+    gta5, cityscapes = (dataset_source("gta5").label_set().lookup, dataset_source("cityscapes").label_set().lookup)
     assert np.flatnonzero(gta5 != cityscapes).tolist() == [34]
     assert gta5[34] == IGNORE_INDEX
 
 
 def test_robustnets_map_of_gta5_is_what_reading_the_colours_gives() -> None:
     """Of rows of one colour, the one that is trained on counts."""
-    colours = {
-        row.color: row.train_id
-        for row in dataset_source("gta5").label_set().labels
-        if row.train_id < 255
-    }
+    colours = {row.color: row.train_id for row in dataset_source("gta5").label_set().labels if row.train_id < 255}
     robustnet = dataset_source("gta5").label_set(label_map="robustnet")
     expected = {row.label_id: colours.get(row.color, 255) for row in robustnet.labels}
     assert {row.label_id: row.train_id for row in robustnet.labels} == expected
@@ -106,16 +89,11 @@ def test_cityscapes_does_not_know_value_34() -> None:
 
 def test_bdd100k_semseg_values_are_train_ids() -> None:
     values = np.array([[*range(19), 255]], np.uint8)
-    assert (
-        dataset_source("bdd100k_semseg").label_set().to_train_ids(values).tolist()
-        == values.tolist()
-    )
+    assert dataset_source("bdd100k_semseg").label_set().to_train_ids(values).tolist() == values.tolist()
 
 
 def test_the_two_drivable_encodings_are_the_published_permutation() -> None:
-    old, new = (
-        dataset_source("bdd100k_drivable").label_set(encoding=year) for year in ("2018", "2021")
-    )
+    old, new = (dataset_source("bdd100k_drivable").label_set(encoding=year) for year in ("2018", "2021"))
     train_ids = np.array([[0, 1, 2]], np.uint8)
     assert old.to_label_ids(train_ids).tolist() == [[0, 1, 2]]
     assert new.to_label_ids(train_ids).tolist() == [[2, 0, 1]]
@@ -139,9 +117,7 @@ def test_the_drivable_encoding_is_never_assumed() -> None:
 def test_camvid_on_nineteen_classes_follows_the_stated_map() -> None:
     values = np.arange(12, dtype=np.uint8)[None]
     expected = [10, 2, 5, 0, 1, 8, 7, 4, 13, 11, 18, 255]
-    assert dataset_source("camvid").label_set("cityscapes19").to_train_ids(values).tolist() == [
-        expected
-    ]
+    assert dataset_source("camvid").label_set("cityscapes19").to_train_ids(values).tolist() == [expected]
 
 
 def test_camvids_own_classes_leave_void_out() -> None:
@@ -166,11 +142,7 @@ def test_street11_has_a_value_for_each_class_in_each_data_set(dataset: str) -> N
 
 
 def test_street11_writes_the_value_of_the_class_of_that_name() -> None:
-    written = (
-        dataset_source("cityscapes")
-        .label_set("street11")
-        .to_label_ids(np.array([[6, 8]], np.uint8))
-    )
+    written = dataset_source("cityscapes").label_set("street11").to_label_ids(np.array([[6, 8]], np.uint8))
     assert written.tolist() == [[20, 26]]  # traffic sign, not light; car, not truck
 
 
@@ -224,11 +196,7 @@ def test_real_label_maps_hold_known_values_only(
     real_frames: Path, pattern: str, dataset: str, schemes: int, encoding: str | None
 ) -> None:
     paths = sorted(real_frames.glob(pattern))
-    tables = [
-        dataset_source(key[0]).label_set(*key[1:])
-        for key in ALL
-        if (key[0], key[2]) == (dataset, encoding)
-    ]
+    tables = [dataset_source(key[0]).label_set(*key[1:]) for key in ALL if (key[0], key[2]) == (dataset, encoding)]
     assert paths
     assert len(tables) == schemes
     for path in paths:

@@ -102,9 +102,7 @@ def images_and_targets() -> Batch:
     return images, target
 
 
-def step(
-    criterion: SegmentationLoss, ranks: int, micro_batches: int
-) -> tuple[float, dict[str, float], list[Tensor]]:
+def step(criterion: SegmentationLoss, ranks: int, micro_batches: int) -> tuple[float, dict[str, float], list[Tensor]]:
     """Loss, its parts and the gradients of one update over eight images, split as told.
 
     What ranks do is done here in turn: each adds up its micro-batches' gradients, and the ranks'
@@ -121,9 +119,7 @@ def step(
     losses: dict[str, float] = {}
     for shard in shards:
         for image, part in shard:
-            loss, parts = criterion(
-                model(image), part, normalizer=normalizer, share=1 / micro_batches
-            )
+            loss, parts = criterion(model(image), part, normalizer=normalizer, share=1 / micro_batches)
             (loss / ranks).backward()
             for name, value in {"loss": loss, **parts}.items():
                 losses[name] = losses.get(name, 0.0) + value.item() / ranks
@@ -152,20 +148,15 @@ def test_ranks_and_micro_batches_give_the_loss_and_gradient_of_one_batch(
 
 
 @pytest.mark.parametrize(("ranks", "micro_batches"), SPLITS)
-def test_region_losses_and_ohem_are_averages_over_ranks_and_micro_batches(
-    ranks: int, micro_batches: int
-) -> None:
+def test_region_losses_and_ohem_are_averages_over_ranks_and_micro_batches(ranks: int, micro_batches: int) -> None:
     criterion = SegmentationLoss(
-        ohem={"threshold": 0.3, "min_kept": 0.1},
-        regions={name: (1.0, loss) for name, loss in REGION_LOSSES.items()},
+        ohem={"threshold": 0.3, "min_kept": 0.1}, regions={name: (1.0, loss) for name, loss in REGION_LOSSES.items()}
     )
     images, target = images_and_targets()
     outputs = TwoHeads()(images)
     parts = [
         criterion(Output(*output), t)[1]
-        for *output, t in zip(
-            *(x.chunk(ranks * micro_batches) for x in (*outputs, target)), strict=True
-        )
+        for *output, t in zip(*(x.chunk(ranks * micro_batches) for x in (*outputs, target)), strict=True)
     ]
     expected = {k: sum(p[k].item() for p in parts) / len(parts) for k in parts[0]}
     _, split_parts, _ = step(criterion, ranks, micro_batches)

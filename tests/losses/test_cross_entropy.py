@@ -25,9 +25,7 @@ def test_loss_is_the_mean_over_valid_pixels_of_the_whole_batch(batch: Batch) -> 
 
 @pytest.mark.parametrize("smoothing", [0.0, 0.1])
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["equal", "weighted"])
-def test_weights_and_smoothing_are_those_of_torch(
-    batch: Batch, weights: Tensor | None, smoothing: float
-) -> None:
+def test_weights_and_smoothing_are_those_of_torch(batch: Batch, weights: Tensor | None, smoothing: float) -> None:
     logits, target = batch
     theirs = F.cross_entropy(
         logits,

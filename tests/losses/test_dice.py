@@ -8,9 +8,7 @@ from segibn.losses.regions import dice_loss
 
 
 @pytest.mark.parametrize("smooth", [1.0, 0.25])
-def test_dice_is_that_of_a_loop_over_pixels_and_present_classes(
-    batch: tuple[Tensor, Tensor], smooth: float
-) -> None:
+def test_dice_is_that_of_a_loop_over_pixels_and_present_classes(batch: tuple[Tensor, Tensor], smooth: float) -> None:
     logits, target = batch
     probability = logits.detach().softmax(1).numpy()
     num_classes = probability.shape[1]
@@ -24,9 +22,7 @@ def test_dice_is_that_of_a_loop_over_pixels_and_present_classes(
         for k in range(num_classes):
             predicted[k] += probability[n, k, y, x]
     costs = [
-        1 - (2 * both[k] + smooth) / (predicted[k] + actual[k] + smooth)
-        for k in range(num_classes)
-        if actual[k] > 0
+        1 - (2 * both[k] + smooth) / (predicted[k] + actual[k] + smooth) for k in range(num_classes) if actual[k] > 0
     ]
     assert len(costs) == 3  # one of the four classes is absent
     ours = dice_loss(logits, target, smooth=smooth)

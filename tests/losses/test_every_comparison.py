@@ -40,9 +40,7 @@ def test_equal_inputs_cost_nothing_and_have_zero_gradient(loss) -> None:
     assert first.grad.abs().max() <= 1e-7
 
 
-@pytest.mark.parametrize(
-    "name", sorted(LOSSES.keys() - {"consistency"})
-)  # both views are the student's
+@pytest.mark.parametrize("name", sorted(LOSSES.keys() - {"consistency"}))  # both views are the student's
 def test_gradient_goes_into_the_student_alone(name: str) -> None:
     loss = LOSSES[name]
     student, reference = draw()

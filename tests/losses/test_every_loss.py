@@ -15,9 +15,7 @@ LOSSES = {
     "cross_entropy": cross_entropy,
     "weighted": partial(cross_entropy, class_weights=WEIGHTS, label_smoothing=0.1),
     "ohem": partial(ohem_cross_entropy, threshold=0.4, min_kept=0.3),
-    "weighted_ohem": partial(
-        ohem_cross_entropy, threshold=0.4, class_weights=WEIGHTS, label_smoothing=0.1
-    ),
+    "weighted_ohem": partial(ohem_cross_entropy, threshold=0.4, class_weights=WEIGHTS, label_smoothing=0.1),
     **REGION_LOSSES,
 }
 every_loss = pytest.mark.parametrize("loss", LOSSES.values(), ids=LOSSES)
@@ -89,9 +87,7 @@ def test_no_value_is_read_from_a_cuda_device(loss) -> None:
     with FakeTensorMode():  # tensors without values, of which reading one is an error
         logits = torch.randn(2, 4, 3, 5, device="cuda", requires_grad=True)
         target = torch.zeros(2, 3, 5, device="cuda", dtype=torch.uint8)
-        options = {
-            k: torch.ones(4, device="cuda") for k, v in _keywords(loss).items() if v is WEIGHTS
-        }
+        options = {k: torch.ones(4, device="cuda") for k, v in _keywords(loss).items() if v is WEIGHTS}
         value = loss(logits, target, **options)
         assert value.shape == ()
         with pytest.raises(DataDependentOutputException):

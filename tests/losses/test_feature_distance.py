@@ -7,9 +7,7 @@ import torch
 from segibn.losses.feature_distance import feature_distance, pure_cells
 
 
-def loop_over_cells(
-    target: np.ndarray, classes: list[int], stride: int, min_ratio: float
-) -> np.ndarray:
+def loop_over_cells(target: np.ndarray, classes: list[int], stride: int, min_ratio: float) -> np.ndarray:
     images, height, width = target.shape
     rows, columns = -(-height // stride), -(-width // stride)
     pure = np.zeros((images, rows, columns), bool)

@@ -43,9 +43,7 @@ def test_of_hard_predictions_it_is_one_minus_the_mean_iou() -> None:
     generator = torch.Generator().manual_seed(0)
     target = torch.randint(0, 3, (2, 8, 8), generator=generator)
     pred = torch.randint(0, 3, (2, 8, 8), generator=generator)
-    ious = [
-        ((target == k) & (pred == k)).sum() / ((target == k) | (pred == k)).sum() for k in range(3)
-    ]
+    ious = [((target == k) & (pred == k)).sum() / ((target == k) | (pred == k)).sum() for k in range(3)]
     logits = 80.0 * torch.nn.functional.one_hot(pred, 3).permute(0, 3, 1, 2)
     assert lovasz_softmax(logits, target).item() == pytest.approx(1 - sum(ious).item() / 3)
 

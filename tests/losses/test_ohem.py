@@ -36,12 +36,7 @@ def hard_target(logits: Tensor, target: Tensor, threshold: float, min_kept: floa
 @pytest.mark.parametrize("weights", [None, WEIGHTS], ids=["equal", "weighted"])
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_loss_is_cross_entropy_over_the_hard_pixels(
-    batch: Batch,
-    threshold: float,
-    min_kept: float,
-    num_kept: int,
-    weights: Tensor | None,
-    smoothing: float,
+    batch: Batch, threshold: float, min_kept: float, num_kept: int, weights: Tensor | None, smoothing: float
 ) -> None:
     logits, target = batch
     hard = hard_target(logits, target, threshold, min_kept)

@@ -11,9 +11,7 @@ def loop_gram(feature: np.ndarray) -> np.ndarray:
     channels, height, width = feature.shape
     gram = np.zeros((channels, channels))
     for i, j in np.ndindex(channels, channels):
-        gram[i, j] = sum(
-            feature[i, y, x] * feature[j, y, x] for y, x in np.ndindex(height, width)
-        ) / (height * width)
+        gram[i, j] = sum(feature[i, y, x] * feature[j, y, x] for y, x in np.ndindex(height, width)) / (height * width)
     return gram
 
 

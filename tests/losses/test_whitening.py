@@ -5,13 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from segibn.losses.whitening import (
-    instance_covariance,
-    off_diagonal,
-    pair_variance,
-    sensitive_mask,
-    whitening_loss,
-)
+from segibn.losses.whitening import instance_covariance, off_diagonal, pair_variance, sensitive_mask, whitening_loss
 
 
 def _feature(seed: int = 0, channels: int = 6) -> np.ndarray:

@@ -48,10 +48,7 @@ def test_grey_palette_bilevel_and_alpha_become_rgb(make_image, tmp_path):
         "alpha.png": (Image.fromarray(alpha), image),
         "alpha.tif": (Image.fromarray(alpha), image),
         "palette.png": (few, np.array(few.convert("RGB"))),
-        "bilevel.png": (
-            Image.fromarray(grey > 127),
-            np.dstack([np.where(grey > 127, 255, 0)] * 3),
-        ),
+        "bilevel.png": (Image.fromarray(grey > 127), np.dstack([np.where(grey > 127, 255, 0)] * 3)),
     }
     for name, (picture, expected) in forms.items():
         picture.save(tmp_path / name)
@@ -98,9 +95,7 @@ def test_more_than_8_bits_are_refused_whatever_the_file(make_image, tmp_path):
 
 def test_what_is_no_picture_is_said(tmp_path):
     contents = {"empty": b"", "text": "straße\n".encode() * 99, "noise": bytes(range(256)) * 9}
-    for (name, content), reason in zip(
-        contents.items(), ("empty", "text inside", "no JPEG, PNG"), strict=True
-    ):
+    for (name, content), reason in zip(contents.items(), ("empty", "text inside", "no JPEG, PNG"), strict=True):
         (tmp_path / f"{name}.jpg").write_bytes(content)
         with pytest.raises(MediaError, match=reason):
             read_upright(tmp_path / f"{name}.jpg")
@@ -110,9 +105,7 @@ def test_what_is_no_picture_is_said(tmp_path):
 
 def test_a_decompression_bomb_is_refused_by_its_header(tmp_path):
     def chunk(kind, data):
-        return (
-            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
-        )
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
     head = struct.pack(">IIBBBBB", 60000, 60000, 8, 2, 0, 0, 0)
     body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(bytes(999))) + chunk(b"IEND", b"")

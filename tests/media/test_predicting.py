@@ -60,10 +60,7 @@ def test_every_frame_gets_its_label_map_whatever_the_batch(frames, tmp_path):
             found = read_label_map(output / "labels" / name)
             np.testing.assert_array_equal(found, brightness(read_image(path)))
             assert (output / "overlays" / name.with_suffix(".jpg")).is_file()
-        counts = [
-            np.bincount(brightness(read_image(p)).ravel(), minlength=3)
-            for p in frames.rglob("*.png")
-        ]
+        counts = [np.bincount(brightness(read_image(p)).ravel(), minlength=3) for p in frames.rglob("*.png")]
         np.testing.assert_array_equal(work.tally.pixels, np.sum(counts, 0))
 
 
@@ -83,12 +80,7 @@ def test_files_that_vanish_meanwhile_are_failures_and_do_not_stop_the_rest(frame
 def test_frames_of_one_size_share_a_batch_though_they_are_no_neighbours():
     small, large = np.zeros((2, 2, 3)), np.zeros((4, 4, 3))
     groups = list(of_equal_size([(i, (small, large)[i % 2]) for i in range(10)], 4))
-    assert [[name for name, _ in group] for group in groups] == [
-        [0, 2, 4, 6],
-        [1, 3, 5, 7],
-        [8],
-        [9],
-    ]
+    assert [[name for name, _ in group] for group in groups] == [[0, 2, 4, 6], [1, 3, 5, 7], [8], [9]]
     mixed = list(of_equal_size([(i, np.zeros((i, 1, 3))) for i in range(1, 30)], 2))
     assert sorted(name for group in mixed for name, _ in group) == list(range(1, 30))
 
@@ -99,12 +91,7 @@ def test_bad_files_are_noted_and_the_rest_is_predicted(frames, tmp_path):
     (frames / "text.jpg").write_text("hello")
     cv2.imwrite(str(frames / "deep.png"), np.full((8, 8), 40000, np.uint16))
     work = work_on(frames, tmp_path / "out", batch=2)
-    assert sorted(fault.path.name for fault in work.faults.found) == [
-        "0.png",
-        "deep.png",
-        "empty.jpg",
-        "text.jpg",
-    ]
+    assert sorted(fault.path.name for fault in work.faults.found) == ["0.png", "deep.png", "empty.jpg", "text.jpg"]
     assert work.tally.frames == len(list((tmp_path / "out" / "labels").rglob("*.png"))) == 9
     with pytest.raises(MediaError):
         work_on(frames, tmp_path / "strict", strict=True)
@@ -217,9 +204,7 @@ def test_a_video_gives_a_video_and_the_label_map_of_every_frame(make_image, tmp_
 
 def test_a_video_that_no_encoder_takes_fails_alone(tmp_path):
     for name, width in (("1_wide.avi", 4100), ("2_plain.avi", 48)):
-        writer = cv2.VideoWriter(
-            str(tmp_path / name), cv2.VideoWriter_fourcc(*"MJPG"), 25, (width, 32)
-        )
+        writer = cv2.VideoWriter(str(tmp_path / name), cv2.VideoWriter_fourcc(*"MJPG"), 25, (width, 32))
         for grey in (0, 100, 200):
             writer.write(np.full((32, width, 3), grey, np.uint8))
         writer.release()

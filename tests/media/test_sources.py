@@ -132,12 +132,7 @@ def test_pictures_that_are_not_read_are_sources_and_other_files_are_counted(tmp_
     }
     for name, (content, _) in unread.items():
         (tmp_path / name).write_bytes(content)
-    others = {
-        "notes.txt": b"BM is a format\n",
-        "a.json": b"{}",
-        "Thumbs.db": b"\xd0\xcf",
-        "x.ts": b"G",
-    }
+    others = {"notes.txt": b"BM is a format\n", "a.json": b"{}", "Thumbs.db": b"\xd0\xcf", "x.ts": b"G"}
     for name, content in others.items():
         (tmp_path / name).write_bytes(content)
     found = find_sources([tmp_path])

@@ -39,9 +39,7 @@ def filled_value() -> Callable[[str, torch.Size], Tensor]:
 def filled() -> Callable[..., nn.Module]:
     """Builds a module in evaluation mode, filled by the rule of tests/golden/models/README.md."""
 
-    def build_filled(
-        build: Callable[..., nn.Module], *args: object, **options: object
-    ) -> nn.Module:
+    def build_filled(build: Callable[..., nn.Module], *args: object, **options: object) -> nn.Module:
         with torch.device("meta"):  # no time is spent on random values that are overwritten
             module = build(*args, **options)
         module.to_empty(device="cpu")

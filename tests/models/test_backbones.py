@@ -66,12 +66,8 @@ def test_one_network_of_each_family_fits_every_head(backbone: str, head: str) ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("backbone", "head", "output_stride"), list(itertools.product(BACKBONES, HEADS, (8, 16, 32)))
-)
-def test_every_network_fits_every_head_at_every_stride(
-    backbone: str, head: str, output_stride: int
-) -> None:
+@pytest.mark.parametrize(("backbone", "head", "output_stride"), list(itertools.product(BACKBONES, HEADS, (8, 16, 32))))
+def test_every_network_fits_every_head_at_every_stride(backbone: str, head: str, output_stride: int) -> None:
     for ibn in {"none", "a", "b"}.intersection(family_of(backbone).ibn):
         _check_pair(backbone, head, output_stride, ibn)
 
@@ -103,9 +99,7 @@ def _norms(plan: IbnPlan) -> dict[str, str]:
     with torch.device("meta"):
         network = ResNet(ResNetLayout(BasicBlock, (2, 2, 2, 2)), plan)
     found = {name: kinds.get(type(module)) for name, module in network.named_modules()}
-    inner = tuple(
-        f"{name}." for name, kind in found.items() if kind in ("split", "parallel", "half")
-    )
+    inner = tuple(f"{name}." for name, kind in found.items() if kind in ("split", "parallel", "half"))
     return {n: k for n, k in found.items() if k and not n.startswith(inner)}
 
 
@@ -157,9 +151,7 @@ def test_half_a_norm_leaves_the_other_half_alone() -> None:
 def test_side_by_side_norms_are_both() -> None:
     x = torch.randn(2, 4, 5, 5)
     norm = ParallelInstanceBatchNorm2d(4)
-    torch.testing.assert_close(
-        norm(x), torch.cat([InstanceNorm2d(4)(x), nn.BatchNorm2d(4)(x)], dim=1)
-    )
+    torch.testing.assert_close(norm(x), torch.cat([InstanceNorm2d(4)(x), nn.BatchNorm2d(4)(x)], dim=1))
 
 
 def test_dilation_from_the_first_block_is_robustnets() -> None:
@@ -176,11 +168,7 @@ def test_dilation_from_the_first_block_is_robustnets() -> None:
 def test_three_small_convolutions_make_the_deep_stem() -> None:
     network = build_backbone("resnet50", "b", stem="conv3x3").eval()
     kinds = [type(m) for m in network.conv1] + [type(network.bn1)]
-    assert [k for k in kinds if "Norm" in k.__name__] == [
-        InstanceNorm2d,
-        InstanceNorm2d,
-        nn.BatchNorm2d,
-    ]
+    assert [k for k in kinds if "Norm" in k.__name__] == [InstanceNorm2d, InstanceNorm2d, nn.BatchNorm2d]
     assert network.forward_features(_image(45, 64))["stem"].shape == (2, 128, 12, 16)
 
 
@@ -214,10 +202,7 @@ def test_no_stages_at_all_mean_no_ibn(name: str) -> None:
         ({"name": "densenet121", "stem": "conv3x3"}, "densenet121 has no stem to choose"),
         ({"name": "mobilenet_v2", "ibn": "a"}, "mobilenet_v2 has ibn none and b, not a"),
         ({"name": "shufflenet_v2", "dilate_first": True}, "shufflenet_v2 has no dilate_first"),
-        (
-            {"name": "shufflenet_v2", "ibn": "b", "ibn_stages": [1]},
-            "shufflenet_v2 has no ibn_stages",
-        ),
+        ({"name": "shufflenet_v2", "ibn": "b", "ibn_stages": [1]}, "shufflenet_v2 has no ibn_stages"),
         ({"name": "mobilenet_v2", "ibn": "b", "ibn_ratio": 0.5}, "mobilenet_v2 has no ibn_ratio"),
         ({"ibn_stages": [1]}, "need an ibn"),
         ({"ibn": "b", "ibn_ratio": 0.25}, "ibn b has no ratio to choose"),

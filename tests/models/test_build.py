@@ -17,8 +17,7 @@ def _config(head: str = "fcn", ibn: str = "none", stride: int = 16, **more: obje
 
 
 @pytest.mark.parametrize(
-    ("head", "ibn"),
-    [("fcn", "none"), ("fcn", "a"), ("fcn", "b"), ("deeplabv3", "a"), ("deeplabv3plus", "b")],
+    ("head", "ibn"), [("fcn", "none"), ("fcn", "a"), ("fcn", "b"), ("deeplabv3", "a"), ("deeplabv3plus", "b")]
 )
 def test_every_head_and_every_variant_trains(head: str, ibn: str) -> None:
     model = build_segmenter(_config(head, ibn, aux_head={"layer": "layer3"}), num_classes=5)
@@ -37,9 +36,7 @@ def test_atrous_rates_follow_the_output_stride_unless_given(stride: int, rates: 
 
 
 def test_options_of_a_head_arrive_in_it() -> None:
-    config = ModelConfig.model_validate(
-        {"head": {"name": "fcn", "channels": 24, "dilation": 6, "dropout": 0.3}}
-    )
+    config = ModelConfig.model_validate({"head": {"name": "fcn", "channels": 24, "dilation": 6, "dropout": 0.3}})
     with torch.device("meta"):
         head = build_segmenter(config, 5).head
     assert (head.conv[0].out_channels, head.conv[0].dilation, head.dropout.p) == (24, (6, 6), 0.3)
@@ -48,10 +45,7 @@ def test_options_of_a_head_arrive_in_it() -> None:
 def test_description_names_parts_classes_and_strides() -> None:
     with torch.device("meta"):
         text = describe(build_segmenter(_config(stride=8), 19))
-    assert text == (
-        "backbone ResNet 11.18 M, head FCNHead 0.07 M; 19 classes; "
-        "feature strides 4/8/8/8, logits at 8"
-    )
+    assert text == ("backbone ResNet 11.18 M, head FCNHead 0.07 M; 19 classes; feature strides 4/8/8/8, logits at 8")
 
 
 def test_a_head_starts_and_drops_as_robustnets() -> None:

@@ -83,9 +83,7 @@ def _dense(state: State, image: Tensor) -> Tensor:
             layer += 1
         if number < 4:
             name = f"features.transition{number}"
-            x = F.avg_pool2d(
-                _conv(state, f"{name}.conv", F.relu(_norm(state, f"{name}.norm", x))), 2
-            )
+            x = F.avg_pool2d(_conv(state, f"{name}.conv", F.relu(_norm(state, f"{name}.norm", x))), 2)
     x = F.relu(_norm(state, "features.norm5", x))
     return x.mean((2, 3)) @ state["classifier.weight"].T + state["classifier.bias"]
 
@@ -110,9 +108,7 @@ GOLDEN += _slow("resnet50_ibn_a", "resnext101_ibn_a", "se_resnet101_ibn_a")
 
 @pytest.mark.parametrize("name", GOLDEN)
 @torch.no_grad()
-def test_the_reading_of_the_keys_gives_the_published_numbers(
-    name: str, golden, filled, assert_golden
-) -> None:
+def test_the_reading_of_the_keys_gives_the_published_numbers(name: str, golden, filled, assert_golden) -> None:
     state = filled(build_classifier, name).state_dict()  # the published one, by its hash elsewhere
     assert_golden(golden(name), "logits", _read(name, state, _noise()))
 

@@ -79,9 +79,7 @@ FAULTS: list[tuple[dict[str, Any], str]] = [
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize(("change", "message"), FAULTS)
-def test_a_part_that_is_not_what_it_must_be_is_named(
-    tmp_path: Path, change: dict[str, Any], message: str
-) -> None:
+def test_a_part_that_is_not_what_it_must_be_is_named(tmp_path: Path, change: dict[str, Any], message: str) -> None:
     torch.save(SMALL, tmp_path / "good.pt")
     assert read_checkpoint(tmp_path / "good.pt")["iteration"] == 3
     torch.save({**SMALL, **change}, tmp_path / "bad.pt")

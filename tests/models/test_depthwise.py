@@ -6,16 +6,7 @@ from torch.nn import functional as F
 from segibn.models.kernels.depthwise import DepthwiseConv2d, sorted_convolution
 
 # (h, w), dilation: grids of several, two and single pixels; dilations that reach nothing.
-CASES = [
-    ((12, 12), 4),
-    ((13, 10), 3),
-    ((7, 11), 5),
-    ((7, 11), 7),
-    ((5, 11), 8),
-    ((11, 5), 8),
-    ((6, 6), 9),
-    ((1, 1), 2),
-]
+CASES = [((12, 12), 4), ((13, 10), 3), ((7, 11), 5), ((7, 11), 7), ((5, 11), 8), ((11, 5), 8), ((6, 6), 9), ((1, 1), 2)]
 
 
 def _input(size: tuple[int, int], channels: int, dtype: torch.dtype, seed: int = 0) -> Tensor:
@@ -46,8 +37,7 @@ def _with_gradients(function, x: Tensor, weight: Tensor) -> list[Tensor]:
 
 @pytest.mark.parametrize(("size", "dilation"), CASES)
 @pytest.mark.parametrize(
-    ("dtype", "tolerance"),
-    [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 1e-2)],
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-5), (torch.bfloat16, 1e-2)]
 )
 def test_result_and_gradients_equal_the_definition(size, dilation, dtype, tolerance) -> None:
     channels = 24
@@ -87,9 +77,7 @@ def test_pieces_of_many_channels_add_up(monkeypatch) -> None:
     layer = DepthwiseConv2d(channels, 4).double()
     x, weight = _input((9, 6), channels, torch.float64), layer.weight.detach()
     expected = _with_gradients(lambda x, w: _by_double_loop(x, w, 4), x, weight)
-    actual = _with_gradients(
-        lambda x, w: torch.func.functional_call(layer, {"weight": w}, (x,)), x, weight
-    )
+    actual = _with_gradients(lambda x, w: torch.func.functional_call(layer, {"weight": w}, (x,)), x, weight)
     for theirs, mine in zip(expected, actual, strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-12, rtol=0)
 

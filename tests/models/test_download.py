@@ -83,9 +83,7 @@ def test_a_file_is_fetched_once_and_then_found(server, hub: Path, caplog) -> Non
         ("gone", GOOD, "HTTP Error 404"),
     ],
 )
-def test_what_is_not_the_published_file_is_not_kept(
-    server, hub: Path, folder: str, digest: str, reason: str
-) -> None:
+def test_what_is_not_the_published_file_is_not_kept(server, hub: Path, folder: str, digest: str, reason: str) -> None:
     source = _source(server, folder, digest)
     with pytest.raises(CheckpointError) as caught:
         published_file(source)
@@ -96,9 +94,7 @@ def test_what_is_not_the_published_file_is_not_kept(
     assert list(hub.iterdir()) == []
 
 
-def test_offline_the_error_says_what_to_get_and_where_to_put_it(
-    hub: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_offline_the_error_says_what_to_get_and_where_to_put_it(hub: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("http_proxy", "https_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")  # where nothing answers
     with pytest.raises(CheckpointError) as caught:
@@ -142,9 +138,7 @@ with distributed.process_group(torch.device("cpu")):
 
 
 @pytest.mark.slow
-def test_of_several_processes_one_downloads_and_the_others_wait(
-    server, hub: Path, repository: Path
-) -> None:
+def test_of_several_processes_one_downloads_and_the_others_wait(server, hub: Path, repository: Path) -> None:
     script = hub.parent / "worker.py"
     script.write_text(WORKER)
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node=2"]

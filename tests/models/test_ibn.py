@@ -23,9 +23,7 @@ def test_first_channels_are_normalised_per_image_and_the_rest_per_batch(
     channels: int, ratio: float, num_instance: int
 ) -> None:
     x = np.random.default_rng(0).normal(1.0, 3.0, (3, channels, 5, 4))
-    expected = np.concatenate(
-        [_formula(x[:, :num_instance], (2, 3)), _formula(x[:, num_instance:], (0, 2, 3))], axis=1
-    )
+    expected = np.concatenate([_formula(x[:, :num_instance], (2, 3)), _formula(x[:, num_instance:], (0, 2, 3))], axis=1)
     norm = InstanceBatchNorm2d(channels, ratio).double()
     torch.testing.assert_close(norm(torch.from_numpy(x)), torch.from_numpy(expected))
 
@@ -129,19 +127,13 @@ def published_form(norm: InstanceBatchNorm2d, x: torch.Tensor) -> torch.Tensor:
         parts.append(F.instance_norm(instance, weight=norm.IN.weight, bias=norm.IN.bias))
     if norm.BN is not None:
         bn, batch = norm.BN, x[:, norm.batch_channels]
-        parts.append(
-            F.batch_norm(
-                *(batch, bn.running_mean, bn.running_var, bn.weight, bn.bias), training=bn.training
-            )
-        )
+        parts.append(F.batch_norm(*(batch, bn.running_mean, bn.running_var, bn.weight, bn.bias), training=bn.training))
     return torch.cat(parts[::-1] if norm.batch_first else parts, dim=1)
 
 
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
-@pytest.mark.parametrize(
-    ("ratio", "batch_first"), [(0.5, False), (0.25, False), (0.4, True), (1.0, False)]
-)
+@pytest.mark.parametrize(("ratio", "batch_first"), [(0.5, False), (0.25, False), (0.4, True), (1.0, False)])
 @pytest.mark.parametrize("training", [True, False])
 def test_the_unsplit_form_on_a_cpu_equals_the_published_one(
     layout: torch.memory_format, dtype: torch.dtype, ratio: float, batch_first: bool, training: bool
@@ -149,9 +141,7 @@ def test_the_unsplit_form_on_a_cpu_equals_the_published_one(
     torch.manual_seed(0)
     ours, other = _twins(33, ratio, batch_first=batch_first)
     ours.train(training), other.train(training)
-    x = (torch.randn(3, 33, 50, 61) * torch.rand(3, 33, 1, 1) * 3 + torch.randn(3, 33, 1, 1)).to(
-        dtype
-    )
+    x = (torch.randn(3, 33, 50, 61) * torch.rand(3, 33, 1, 1) * 3 + torch.randn(3, 33, 1, 1)).to(dtype)
     laid_out = x.clone(memory_format=layout).requires_grad_()
     plain = x.clone().requires_grad_()
     assert ibn_unsplit.passes_for(laid_out) is ibn_cpu
@@ -166,9 +156,7 @@ def test_the_unsplit_form_on_a_cpu_equals_the_published_one(
     torch.testing.assert_close(out, expected, **close)
     torch.testing.assert_close(laid_out.grad, plain.grad, **close)
     for name, parameter in other.named_parameters():
-        torch.testing.assert_close(
-            ours.get_parameter(name).grad, parameter.grad, rtol=1e-4, atol=1e-2
-        )
+        torch.testing.assert_close(ours.get_parameter(name).grad, parameter.grad, rtol=1e-4, atol=1e-2)
     for name, buffer in other.named_buffers():
         if "num_batches" not in name:
             torch.testing.assert_close(ours.get_buffer(name), buffer, rtol=1e-4, atol=1e-5)
@@ -206,9 +194,7 @@ def test_a_large_mean_costs_the_unsplit_form_no_digits(layout: torch.memory_form
 
 @pytest.mark.parametrize("training", [True, False])
 @pytest.mark.parametrize(("ratio", "batch_first"), [(0.5, False), (0.4, True)])
-def test_the_formula_for_compilers_equals_the_split_form(
-    ratio: float, batch_first: bool, training: bool
-) -> None:
+def test_the_formula_for_compilers_equals_the_split_form(ratio: float, batch_first: bool, training: bool) -> None:
     torch.manual_seed(0)
     ours, split = _twins(9, ratio, batch_first=batch_first)
     ours.train(training), split.train(training)

@@ -13,9 +13,7 @@ pytestmark = pytest.mark.gpu
 
 
 def _published(norm: InstanceBatchNorm2d, x: torch.Tensor) -> torch.Tensor:
-    instance = F.instance_norm(
-        x[:, norm.instance_channels], weight=norm.IN.weight, bias=norm.IN.bias
-    )
+    instance = F.instance_norm(x[:, norm.instance_channels], weight=norm.IN.weight, bias=norm.IN.bias)
     return torch.cat([instance, norm.BN(x[:, norm.batch_channels])], dim=1)
 
 
@@ -45,9 +43,7 @@ def test_a_training_step_on_a_gpu_equals_the_published_form(
     torch.testing.assert_close(out.float(), expected, **close)
     torch.testing.assert_close(laid_out.grad.float(), plain.grad, **close)
     for name, parameter in other.named_parameters():
-        torch.testing.assert_close(
-            ours.get_parameter(name).grad, parameter.grad, rtol=1e-3, atol=0.1
-        )
+        torch.testing.assert_close(ours.get_parameter(name).grad, parameter.grad, rtol=1e-3, atol=0.1)
     for name, buffer in other.named_buffers():
         torch.testing.assert_close(ours.get_buffer(name), buffer, rtol=1e-4, atol=1e-4)
     ours.eval(), other.eval()

@@ -94,9 +94,7 @@ def test_b_is_torchvisions_network_with_three_instance_norms(name: str, filled) 
 @pytest.mark.parametrize("output_stride", [8, 16])
 @pytest.mark.parametrize("name", LIGHT)
 @torch.no_grad()
-def test_a_dilated_light_network_contains_the_strided_one(
-    name: str, output_stride: int, filled
-) -> None:
+def test_a_dilated_light_network_contains_the_strided_one(name: str, output_stride: int, filled) -> None:
     # At 8 the third instance norm sees more places than the strided network's: plain there.
     ibn = "b" if output_stride == 16 else "none"
     strided = filled(build_backbone, name, ibn)
@@ -105,9 +103,7 @@ def test_a_dilated_light_network_contains_the_strided_one(
     sparse, dense = strided(image), dilated(image)
     for layer, spec in strided.feature_specs.items():
         step = spec.stride // dilated.feature_specs[layer].stride
-        torch.testing.assert_close(
-            dense[layer][..., ::step, ::step], sparse[layer], atol=1e-5, rtol=1e-5
-        )
+        torch.testing.assert_close(dense[layer][..., ::step, ::step], sparse[layer], atol=1e-5, rtol=1e-5)
     assert dense["layer4"].shape[-2:] == (-(-65 // output_stride), -(-97 // output_stride))
 
 

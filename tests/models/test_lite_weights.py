@@ -26,13 +26,7 @@ _LAYERS = {
     },
 }
 _LAYERS["depthwise"]["bn2"] = "_bn2"
-_OUTSIDE = {
-    "conv_stem": "_conv_stem",
-    "bn1": "_bn0",
-    "conv_head": "_conv_head",
-    "bn2": "_bn1",
-    "classifier": "_fc",
-}
+_OUTSIDE = {"conv_stem": "_conv_stem", "bn1": "_bn0", "conv_head": "_conv_head", "bn2": "_bn1", "classifier": "_fc"}
 
 
 def _their_names(network: torch.nn.Module) -> dict[str, str]:

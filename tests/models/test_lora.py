@@ -185,9 +185,7 @@ def test_options_of_lora_without_it_are_refused(options: dict, message: str) -> 
 @pytest.mark.parametrize("first", ["full", "lora"])
 @pytest.mark.parametrize("then", ["full", "lora"])
 @torch.no_grad()
-def test_a_training_starts_from_a_checkpoint_with_or_without_updates(
-    first: str, then: str, tmp_path: Path
-) -> None:
+def test_a_training_starts_from_a_checkpoint_with_or_without_updates(first: str, then: str, tmp_path: Path) -> None:
     source = moved(segmenter("test_vit", tuning=first)).eval()
     nn.init.normal_(source.head.classifier.weight)
     data, names = {"train": {"name": "gta5"}}, ("a", "b", "c", "d")

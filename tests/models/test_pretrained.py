@@ -50,9 +50,7 @@ def _blank(name: str = "resnet18", ibn: str = "none", **options: object) -> nn.M
     return backbone
 
 
-def _publish(
-    hub: Path, monkeypatch: pytest.MonkeyPatch, name: str, state: dict[str, torch.Tensor]
-) -> Path:
+def _publish(hub: Path, monkeypatch: pytest.MonkeyPatch, name: str, state: dict[str, torch.Tensor]) -> Path:
     """Weights where torchvision's file would be, under a name with their own hash."""
     hub.mkdir()
     torch.save(state, hub / "new.pth")
@@ -107,9 +105,7 @@ def test_halves_of_a_take_the_halves_of_the_plain_norm(load_plain: Callable, pla
     assert torch.equal(backbone.layer4[0].bn1.weight, plain.layer4[0].bn1.weight)
 
 
-def test_the_stem_of_b_inherits_and_its_block_norms_start_fresh(
-    load_plain: Callable, plain
-) -> None:
+def test_the_stem_of_b_inherits_and_its_block_norms_start_fresh(load_plain: Callable, plain) -> None:
     backbone = _blank("resnet18", "b")
     report = load_plain(backbone, "b")
     assert torch.equal(backbone.bn1.weight, plain.bn1.weight)
@@ -125,9 +121,7 @@ def test_the_stem_of_b_inherits_and_its_block_norms_start_fresh(
 
 
 @pytest.mark.parametrize("options", [{"ibn_affine": False}, {"whitening": "switchable"}])
-def test_norms_of_robustnet_take_what_they_have_of_plain_weights(
-    options: dict, published_plain: Path, plain
-) -> None:
+def test_norms_of_robustnet_take_what_they_have_of_plain_weights(options: dict, published_plain: Path, plain) -> None:
     backbone = _blank("resnet18", "b", **options)
     report = load_backbone_weights(backbone, "torchvision", "resnet18", "b")
     own, state = backbone.state_dict(), plain.state_dict()
@@ -173,9 +167,7 @@ def test_plain_light_weights_fill_b_up_to_its_block_norms(
 
 
 @pytest.mark.parametrize("ibn", ["none", "a", "b", "d", "ad", "a2"])
-def test_every_key_of_backbone_and_file_is_in_the_report_once(
-    ibn: str, plain_file: str, plain
-) -> None:
+def test_every_key_of_backbone_and_file_is_in_the_report_once(ibn: str, plain_file: str, plain) -> None:
     backbone = _blank("resnet18", ibn)
     report = load_backbone_weights(backbone, plain_file, "resnet18", ibn, "plain")
     assert sorted((*report.loaded, *report.fresh)) == sorted(backbone.state_dict())
@@ -185,9 +177,7 @@ def test_every_key_of_backbone_and_file_is_in_the_report_once(
 
 
 @pytest.mark.parametrize("match", ["exact", "plain", "partial"])
-def test_a_file_of_the_very_network_is_loaded_whole_however_strict(
-    match: str, tmp_path: Path, filled
-) -> None:
+def test_a_file_of_the_very_network_is_loaded_whole_however_strict(match: str, tmp_path: Path, filled) -> None:
     source = filled(build_backbone, "resnet18", "ad").state_dict()
     torch.save(source, tmp_path / "weights.pth")
     backbone = _blank("resnet18", "ad")
@@ -234,9 +224,7 @@ def test_partial_takes_what_fits_and_reports_the_rest(filled, tmp_path: Path) ->
     assert torch.equal(after["layer3.0.conv1.weight"], source["layer3.0.conv1.weight"])
     norm = source["layer1.0.bn1.weight"]
     assert torch.equal(after["layer1.0.bn1.IN.weight"], norm[:32])
-    assert {"extra.weight", "bn1.weight", "fc.weight", "layer1.2.conv1.weight"} <= set(
-        report.unused
-    )
+    assert {"extra.weight", "bn1.weight", "fc.weight", "layer1.2.conv1.weight"} <= set(report.unused)
     assert not set(report.loaded) & set(report.unused)
     assert "of another shape: bn1 (weight)" in report.summary()
 
@@ -266,16 +254,11 @@ def test_a_network_without_published_weights_is_named_with_what_there_is() -> No
         load_backbone_weights(_blank("resnet18"), "ibn_net", "resnet18", "none")
     with pytest.raises(CheckpointError, match=r"use model\.weights=ibn_net, a file, or none"):
         load_backbone_weights(_blank("resnext101", "a"), "torchvision", "resnext101", "a")
-    with pytest.raises(
-        CheckpointError, match=r"torchvision with model\.weights_match=partial, a f"
-    ):
+    with pytest.raises(CheckpointError, match=r"torchvision with model\.weights_match=partial, a f"):
         load_backbone_weights(_blank("resnet18", "c"), "ibn_net", "resnet18", "c")
 
 
-@pytest.mark.parametrize(
-    ("given", "hint"),
-    [("torchvison", "torchvision"), ("None", "none"), ("ibn-net", "ibn_net")],
-)
+@pytest.mark.parametrize(("given", "hint"), [("torchvison", "torchvision"), ("None", "none"), ("ibn-net", "ibn_net")])
 def test_a_mistyped_source_is_answered_with_the_likely_one(given: str, hint: str) -> None:
     with pytest.raises(CheckpointError, match=f"{given} is no file, .* did you mean '{hint}'"):
         load_backbone_weights(_blank(), given, "resnet18", "none")
@@ -300,26 +283,18 @@ WRAPPINGS = [
 
 
 @pytest.mark.parametrize("wrapping", WRAPPINGS)
-def test_a_file_of_the_same_network_is_loaded_however_it_is_wrapped(
-    tmp_path: Path, wrapping: str, filled
-) -> None:
+def test_a_file_of_the_same_network_is_loaded_however_it_is_wrapped(tmp_path: Path, wrapping: str, filled) -> None:
     source = filled(build_backbone, "resnet18", "b").state_dict()
     whole = {**{f"backbone.{k}": v for k, v in source.items()}, "head.x": torch.ones(1)}
     content = {
         "plain": {**source, "fc.weight": torch.zeros(1000, 512)},
-        "imagenet-script": {
-            "epoch": 3,
-            "state_dict": {f"module.{k}": v for k, v in source.items()},
-        },
+        "imagenet-script": {"epoch": 3, "state_dict": {f"module.{k}": v for k, v in source.items()}},
         "own-checkpoint": {"model": whole},
         "own-network": whole,
         "reference-script": {"model": source, "epoch": 3},
         "compiled-parallel": {"net": {f"module._orig_mod.{k}": v for k, v in source.items()}},
         "lightning": {"state_dict": {f"model.backbone.{k}": v for k, v in source.items()}},
-        "average-beside": {
-            "state_dict": source,
-            "state_dict_ema": {k: torch.zeros_like(v) for k, v in source.items()},
-        },
+        "average-beside": {"state_dict": source, "state_dict_ema": {k: torch.zeros_like(v) for k, v in source.items()}},
         "deep-and-unheard-of": {
             "a": {"b": {f"x.y_z.{k}": v for k, v in source.items()}},
             "optimizer": {"state": {0: {"momentum_buffer": torch.ones(3)}}},
@@ -328,15 +303,11 @@ def test_a_file_of_the_same_network_is_loaded_however_it_is_wrapped(
     torch.save(content, tmp_path / "weights.pth")
     backbone = _blank("resnet18", "b")
     report = load_backbone_weights(backbone, str(tmp_path / "weights.pth"), "resnet18", "b")
-    assert report.unused == {"plain": ("fc.weight",)}.get(
-        wrapping, ("head.x",) * ("own" in wrapping)
-    )
+    assert report.unused == {"plain": ("fc.weight",)}.get(wrapping, ("head.x",) * ("own" in wrapping))
     assert all(torch.equal(value, source[key]) for key, value in backbone.state_dict().items())
 
 
-def test_where_a_network_was_found_is_said_and_of_two_neither_is_guessed(
-    tmp_path: Path, filled
-) -> None:
+def test_where_a_network_was_found_is_said_and_of_two_neither_is_guessed(tmp_path: Path, filled) -> None:
     path, source = tmp_path / "w.pth", filled(build_backbone, "resnet18").state_dict()
     torch.save({"net": {f"encoder.{k}": v for k, v in source.items()}}, path)
     report = load_backbone_weights(_blank(), str(path), "resnet18", "none")
@@ -359,15 +330,11 @@ def test_of_another_programs_file_prefix_and_nest_are_told_and_partial_is_not_ad
 
 def test_whole_numbers_are_no_weights_even_in_part(tmp_path: Path, filled) -> None:
     state = filled(build_backbone, "resnet18").state_dict()
-    state = {k: v.half() for k, v in state.items()} | {
-        "conv1.weight": torch.ones(64, 3, 7, 7).char()
-    }
+    state = {k: v.half() for k, v in state.items()} | {"conv1.weight": torch.ones(64, 3, 7, 7).char()}
     torch.save(state, tmp_path / "w.pth")
     with pytest.raises(CheckpointError, match=r"conv1\.weight holds int8, expected float32\nThe"):
         load_backbone_weights(_blank(), str(tmp_path / "w.pth"), "resnet18", "none")
-    report = load_backbone_weights(
-        backbone := _blank(), str(tmp_path / "w.pth"), "resnet18", "none", "partial"
-    )
+    report = load_backbone_weights(backbone := _blank(), str(tmp_path / "w.pth"), "resnet18", "none", "partial")
     assert report.fresh == report.unused == report.other_shape == ("conv1.weight",)
     assert torch.equal(backbone.bn1.running_var, state["bn1.running_var"].float())
 
@@ -384,9 +351,7 @@ def test_weights_without_batch_counters_as_old_files_are_accepted(tmp_path: Path
     state = filled(build_backbone, "resnet18").state_dict()
     old = {k: v for k, v in state.items() if not k.endswith("num_batches_tracked")}
     torch.save(old, tmp_path / "old.pth")
-    report = load_backbone_weights(
-        _blank("resnet18"), str(tmp_path / "old.pth"), "resnet18", "none"
-    )
+    report = load_backbone_weights(_blank("resnet18"), str(tmp_path / "old.pth"), "resnet18", "none")
     assert len(report.loaded) == len(old)
 
 

@@ -61,9 +61,7 @@ def test_parameters_and_keys_are_as_many_as_published(name: str) -> None:
 
 @pytest.mark.parametrize("name", QUICK)
 @torch.no_grad()
-def test_keys_shapes_and_features_are_the_published_ones(
-    name: str, golden, filled, assert_golden
-) -> None:
+def test_keys_shapes_and_features_are_the_published_ones(name: str, golden, filled, assert_golden) -> None:
     expected = golden(name)
     network = filled(build_classifier, name)
     digest = hashlib.sha256()
@@ -97,14 +95,10 @@ PLAIN_DEEP = ["resnet34", "resnet50", "resnet101", "resnet152"]
 PLAIN_DEEP += ["densenet169", "densenet201", "densenet161"]
 
 
-@pytest.mark.parametrize(
-    "name", [*PLAIN, *(pytest.param(name, marks=pytest.mark.slow) for name in PLAIN_DEEP)]
-)
+@pytest.mark.parametrize("name", [*PLAIN, *(pytest.param(name, marks=pytest.mark.slow) for name in PLAIN_DEEP)])
 @torch.no_grad()
 def test_plain_networks_are_torchvisions(name: str, filled) -> None:
-    reference = filled(
-        getattr(torchvision.models, {"resnext50": "resnext50_32x4d"}.get(name, name))
-    )
+    reference = filled(getattr(torchvision.models, {"resnext50": "resnext50_32x4d"}.get(name, name)))
     network = build_classifier(name).eval()
     network.load_state_dict(reference.state_dict(), strict=True)
     image = _noise(0, 1, 3, 64, 96)

@@ -6,13 +6,7 @@ from torch.nn import functional as F
 from segibn.models.kernels.resize import resize_feature
 
 # Factors 4, 3 x 5/2, 16/9 x 1, smaller, and from a single pixel.
-SIZES = [
-    ((6, 5), (24, 20)),
-    ((4, 6), (12, 15)),
-    ((9, 7), (16, 7)),
-    ((8, 8), (5, 3)),
-    ((1, 1), (4, 6)),
-]
+SIZES = [((6, 5), (24, 20)), ((4, 6), (12, 15)), ((9, 7), (16, 7)), ((8, 8), (5, 3)), ((1, 1), (4, 6))]
 
 
 def _both(
@@ -35,12 +29,9 @@ def _both(
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize("layout", [torch.channels_last, torch.contiguous_format])
 @pytest.mark.parametrize(
-    ("dtype", "tolerance"),
-    [(torch.float64, 1e-12), (torch.float32, 1e-6), (torch.bfloat16, 1e-2)],
+    ("dtype", "tolerance"), [(torch.float64, 1e-12), (torch.float32, 1e-6), (torch.bfloat16, 1e-2)]
 )
-def test_result_and_gradient_are_those_of_interpolate(
-    small, large, align_corners, layout, dtype, tolerance
-) -> None:
+def test_result_and_gradient_are_those_of_interpolate(small, large, align_corners, layout, dtype, tolerance) -> None:
     generator = torch.Generator().manual_seed(0)
     x = torch.randn(2, 7, *small, generator=generator).to(dtype).contiguous(memory_format=layout)
     actual, expected = _both(x, large, align_corners)

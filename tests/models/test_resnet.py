@@ -14,8 +14,7 @@ def _noise(seed: int, *shape: int) -> Tensor:
 
 
 @pytest.mark.parametrize(
-    ("name", "output_stride"),
-    [("resnet18", 32), ("resnet50", 32), ("resnet50", 16), ("resnet50", 8)],
+    ("name", "output_stride"), [("resnet18", 32), ("resnet50", 32), ("resnet50", 16), ("resnet50", 8)]
 )
 @torch.no_grad()
 def test_without_ibn_it_is_torchvisions_network(name: str, output_stride: int, filled) -> None:
@@ -37,10 +36,7 @@ def test_without_ibn_it_is_torchvisions_network(name: str, output_stride: int, f
 @torch.no_grad()
 def test_a_dilated_network_contains_the_strided_one(name: str, output_stride: int, filled) -> None:
     # The method of DeepLab: dilation computes the strided features, and others in between.
-    strided, dilated = (
-        filled(build_backbone, name),
-        filled(build_backbone, name, "none", output_stride),
-    )
+    strided, dilated = (filled(build_backbone, name), filled(build_backbone, name, "none", output_stride))
     image = _noise(0, 1, 3, 96, 65)
     step = 32 // output_stride
     dense = dilated(image)["layer4"][..., ::step, ::step]
@@ -50,9 +46,7 @@ def test_a_dilated_network_contains_the_strided_one(name: str, output_stride: in
 @pytest.mark.parametrize("output_stride", [8, 16, 32])
 @pytest.mark.parametrize(("name", "ibn"), [("resnet18", "b"), ("resnet50", "a")])
 @pytest.mark.parametrize("size", [(64, 96), (45, 71)])
-def test_declared_features_are_the_real_ones(
-    name: str, ibn: str, output_stride: int, size: tuple[int, int]
-) -> None:
+def test_declared_features_are_the_real_ones(name: str, ibn: str, output_stride: int, size: tuple[int, int]) -> None:
     # Shapes need no numbers: on this device nothing is computed.
     with torch.device("meta"):
         backbone = build_backbone(name, ibn, output_stride).eval()
@@ -65,9 +59,7 @@ def test_declared_features_are_the_real_ones(
     assert backbone.feature_specs["layer4"].stride == output_stride
 
 
-@pytest.mark.parametrize(
-    ("name", "per_stage"), [("resnet34", (3, 4, 6, 0)), ("resnet101", (3, 4, 23, 0))]
-)
+@pytest.mark.parametrize(("name", "per_stage"), [("resnet34", (3, 4, 6, 0)), ("resnet101", (3, 4, 23, 0))])
 def test_variant_a_is_in_every_block_but_the_last_stages(name: str, per_stage: tuple) -> None:
     with torch.device("meta"):
         backbone = build_backbone(name, "a")

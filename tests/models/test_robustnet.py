@@ -14,13 +14,7 @@ from segibn.config.schema import RunConfig
 from segibn.engine.checkpoint import ClassTable, save_checkpoint
 from segibn.errors import CheckpointError, SegibnError
 from segibn.labels.cityscapes import CITYSCAPES
-from segibn.models.weights.robustnet import (
-    folded,
-    from_robustnet,
-    inspect,
-    plain_state,
-    to_robustnet,
-)
+from segibn.models.weights.robustnet import folded, from_robustnet, inspect, plain_state, to_robustnet
 
 SLOW = pytest.mark.slow
 R50 = ["robustnet_r50os16_base", "robustnet_r50os16_ibn", "robustnet_r50os16_isw"]
@@ -59,9 +53,7 @@ def _convert(tmp_path: Path, state: dict[str, Tensor]) -> Path:
 
 @pytest.mark.parametrize("name", [*R50, pytest.param("robustnet_r101os8_ibn", marks=SLOW)])
 @torch.no_grad()
-def test_a_converted_network_gives_robustnets_numbers(
-    name: str, tmp_path: Path, theirs, golden, assert_golden
-) -> None:
+def test_a_converted_network_gives_robustnets_numbers(name: str, tmp_path: Path, theirs, golden, assert_golden) -> None:
     expected = golden(name)
     state = theirs(name)
     kind = inspect(state)
@@ -189,12 +181,8 @@ def test_what_cannot_be_converted_is_said_with_the_files_name(refused, theirs) -
     message = refused(shallow, "x.pt")
     assert "source.pth: a RobustNet network with 5 blocks in layer3; only its" in message
     headless = {k: v for k, v in state.items() if not k.startswith("aspp.")}
-    assert "source.pth: no RobustNet network, or not the whole of it: aspp.img_conv" in refused(
-        headless, "x.pt"
-    )
-    assert "source.pth: no place for extra.weight" in refused(
-        state | {"extra.weight": torch.ones(1)}, "x.pt"
-    )
+    assert "source.pth: no RobustNet network, or not the whole of it: aspp.img_conv" in refused(headless, "x.pt")
+    assert "source.pth: no place for extra.weight" in refused(state | {"extra.weight": torch.ones(1)}, "x.pt")
     assert "is a RobustNet checkpoint; --output x.safetensors" in refused(state, "x.safetensors")
     few = state | {k: state[k][:3] for k in ("final2.0.weight", "final2.0.bias")}
     assert "source.pth: 3 classes" in refused(few, "x.pt")
@@ -210,14 +198,10 @@ def test_what_cannot_be_converted_is_said_with_the_files_name(refused, theirs) -
         ({"aux_head": {"channels": 8}}, "model.aux_head is not on layer3 with 512 channels"),
     ],
 )
-def test_a_network_that_robustnet_does_not_have_is_refused(
-    change: dict, message: str, tmp_path: Path
-) -> None:
+def test_a_network_that_robustnet_does_not_have_is_refused(change: dict, message: str, tmp_path: Path) -> None:
     robust = {"name": "resnet50", "ibn": "b", "output_stride": 16, "dilate_first": True}
     model = {"backbone": robust, "head": {"name": "deeplabv3plus"}, "align_corners": True} | change
-    config = RunConfig.model_validate(
-        {"name": "x", "data": {"train": {"name": "gta5"}}, "model": model}
-    )
+    config = RunConfig.model_validate({"name": "x", "data": {"train": {"name": "gta5"}}, "model": model})
     network = build_segmenter(config.model, 19)
     classes = ClassTable("cityscapes19", CITYSCAPES.class_names, CITYSCAPES.palette.tolist())
     path = tmp_path / "ours.pt"
@@ -251,9 +235,7 @@ def test_isws_norms_have_no_weights_here_and_get_some_as_ibn(tmp_path: Path, the
     assert back.keys() == state.keys()
 
 
-def test_weights_that_isw_cannot_hold_are_refused_with_the_files_name(
-    tmp_path: Path, theirs
-) -> None:
+def test_weights_that_isw_cannot_hold_are_refused_with_the_files_name(tmp_path: Path, theirs) -> None:
     converted = _convert(tmp_path, theirs("robustnet_r50os16_ibn"))
     with pytest.raises(CheckpointError, match=r"converted\.pt: bn1 has a weight other than 1"):
         main([str(converted), "--output", str(tmp_path / "x.pth"), "--variant", "isw"])

@@ -28,9 +28,7 @@ def test_normalisation_is_that_of_the_published_weights(model: Segmenter) -> Non
     images = _images()
     before = images.clone()
     expected = transforms.normalize(
-        transforms.to_dtype(images, torch.float32, scale=True),
-        mean=[0.485, 0.456, 0.406],
-        std=[0.229, 0.224, 0.225],
+        transforms.to_dtype(images, torch.float32, scale=True), mean=[0.485, 0.456, 0.406], std=[0.229, 0.224, 0.225]
     )
     torch.testing.assert_close(model.normalize(images), expected, atol=1e-5, rtol=1e-5)
     assert torch.equal(images, before)

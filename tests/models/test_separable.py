@@ -86,10 +86,7 @@ def test_a_separable_head_has_the_weights_and_multiply_adds_counted_by_hand() ->
     norms = 2 * (5 * channels + channels + reduced + 2 * channels)
     head = _build(DeepLabV3PlusHeadConfig(name="deeplabv3plus", separable=True)).head
     assert _parameters(head) == coarse + fine + pool + norms + K
-    features = {
-        "layer1": torch.zeros(1, low, 24, 16),
-        "layer4": torch.zeros(1, feature, 6, 4),
-    }
+    features = {"layer1": torch.zeros(1, low, 24, 16), "layer4": torch.zeros(1, feature, 6, 4)}
     with torch.no_grad(), FlopCounterMode(display=False) as counter:
         head.eval()(features)
     assert counter.get_total_flops() == 2 * (24 * 16 * fine + 6 * 4 * coarse + pool)

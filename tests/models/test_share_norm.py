@@ -45,12 +45,7 @@ def _loop(norm: InstanceShareNorm2d, x: np.ndarray, *, training: bool) -> np.nda
     return out
 
 
-SHARES = {
-    "batch": 0.0,
-    "image": 1.0,
-    "constant": 0.3,
-    "mixed": torch.tensor([1.0, 1, 1, 0, 0, 0.25, 0.5, 0.9]),
-}
+SHARES = {"batch": 0.0, "image": 1.0, "constant": 0.3, "mixed": torch.tensor([1.0, 1, 1, 0, 0, 0.25, 0.5, 0.9])}
 
 
 @pytest.mark.parametrize("training", [True, False], ids=["training", "evaluation"])

@@ -66,9 +66,7 @@ def test_densenet_files_with_old_names_or_of_its_features_alone_are_read(tmp_pat
     for name, content in contents.items():
         torch.save(content, tmp_path / name)
         backbone = build_backbone("densenet121", "a")
-        report = load_backbone_weights(
-            backbone, str(tmp_path / name), "densenet121", "a", match="plain"
-        )
+        report = load_backbone_weights(backbone, str(tmp_path / name), "densenet121", "a", match="plain")
         assert len(report.unused) == (2 if name == "old" else 0)  # the classifier's
         norm = backbone.get_submodule("features.denseblock1.denselayer1.norm1")
         values = plain["features.denseblock1.denselayer1.norm1.weight"]

@@ -33,15 +33,10 @@ def _whole(path: Path, *, old_format: bool = False) -> bytes:
         (b"", r"w\.pth is empty; get it again"),
         (b"<!DOCTYPE html>\n<title>Sign in", r"w\.pth is a text that begins '<!DOCTYPE html>'"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", "git lfs pull"),
-        (
-            b"\x89PNG\r\n\x1a\n" + bytes(50),
-            r"w\.pth is damaged or no file of weights.*get it again",
-        ),
+        (b"\x89PNG\r\n\x1a\n" + bytes(50), r"w\.pth is damaged or no file of weights.*get it again"),
     ],
 )
-def test_what_is_no_file_of_weights_is_described(
-    tmp_path: Path, content: bytes, message: str
-) -> None:
+def test_what_is_no_file_of_weights_is_described(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "w.pth").write_bytes(content)
     with pytest.raises(CheckpointError, match=message):
         read_torch_file(tmp_path / "w.pth")
@@ -49,9 +44,7 @@ def test_what_is_no_file_of_weights_is_described(
 
 @pytest.mark.parametrize("old_format", [False, True])
 @pytest.mark.parametrize("share", [0.5, 0.99])
-def test_a_truncated_file_is_called_cut_short(
-    tmp_path: Path, old_format: bool, share: float
-) -> None:
+def test_a_truncated_file_is_called_cut_short(tmp_path: Path, old_format: bool, share: float) -> None:
     whole = _whole(tmp_path / "w.pth", old_format=old_format)
     (tmp_path / "w.pth").write_bytes(whole[: int(share * len(whole))])
     with pytest.raises(CheckpointError, match=r"w\.pth is cut short or damaged .*get it again"):
@@ -88,9 +81,7 @@ NUMBERS = [np.float64(0.3385), np.float32(0.5), np.float16(-2), np.int64(-7), np
 
 
 @pytest.mark.parametrize("value", [*NUMBERS, np.bool_(True)])
-def test_numpy_numbers_beside_weights_are_read_as_python_numbers(
-    tmp_path: Path, value: np.generic
-) -> None:
+def test_numpy_numbers_beside_weights_are_read_as_python_numbers(tmp_path: Path, value: np.generic) -> None:
     torch.save({"mean_iu": value, "x": torch.ones(2)}, tmp_path / "w.pth")
     read = read_torch_file(tmp_path / "w.pth")["mean_iu"]
     assert type(read) is type(value.item())

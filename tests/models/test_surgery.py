@@ -38,10 +38,7 @@ def _relative(found: torch.Tensor, expected: torch.Tensor) -> float:
 
 
 EXPECTED = {
-    "resnet18": {
-        "a": [f"layer{s}.{b}.bn1" for s in (1, 2) for b in (0, 1)],
-        "b": ["bn1", "layer1", "layer2"],
-    },
+    "resnet18": {"a": [f"layer{s}.{b}.bn1" for s in (1, 2) for b in (0, 1)], "b": ["bn1", "layer1", "layer2"]},
     "resnet50d": {
         # The first of layer3 reads stride 8 still.
         "a": [f"layer{b}.bn1" for b in ("1.0", "1.1", "1.2", "2.0", "2.1", "2.2", "2.3", "3.0")],
@@ -51,10 +48,7 @@ EXPECTED = {
         "a": [f"blocks.{b}.bn1" for b in ("0.0", "1.0", "1.1", "2.0", "2.1", "3.0")],
         "b": ["bn1", "blocks.1", "blocks.2"],
     },
-    "regnetx_002": {
-        "a": [f"s{s}.b1.conv1.bn" for s in (1, 2, 3)],
-        "b": ["stem.bn", "s1", "s2"],
-    },
+    "regnetx_002": {"a": [f"s{s}.b1.conv1.bn" for s in (1, 2, 3)], "b": ["stem.bn", "s1", "s2"]},
     "mobilenetv3_small_100": {
         "a": [f"blocks.{b}.bn1" for b in ("0.0", "1.0", "1.1", "2.0")],
         "b": ["bn1", "blocks.0", "blocks.1"],

@@ -9,11 +9,7 @@ import torch
 from torch import nn
 
 from segibn.models.backbones import build_backbone
-from segibn.models.switchable_whitening import (
-    STATISTICS,
-    SwitchableWhitening2d,
-    inverse_square_root,
-)
+from segibn.models.switchable_whitening import STATISTICS, SwitchableWhitening2d, inverse_square_root
 
 
 def _features(images: int = 3, channels: int = 32, size: tuple[int, int] = (9, 11)) -> np.ndarray:
@@ -68,9 +64,7 @@ def test_robustnets_type_is_built_from_the_config() -> None:
             mean = (together.mean(1) + image.mean(1))[:, None] / 2
             covariance = (batch + np.cov(image, bias=True)) / 2 + 1e-5 * np.eye(16)
             expected = _numpy_power(covariance) @ (image - mean)
-            np.testing.assert_allclose(
-                out[n, first : first + 16].reshape(16, -1), expected, atol=1e-6
-            )
+            np.testing.assert_allclose(out[n, first : first + 16].reshape(16, -1), expected, atol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "axes"), [("bn", (0, 2, 3)), ("in", (2, 3)), ("ln", (1, 2, 3))])
@@ -188,9 +182,7 @@ dist.destroy_process_group()
 
 
 @pytest.mark.slow
-def test_two_ranks_of_unequal_size_equal_one_batch(
-    run_two_ranks: Callable[..., str], tmp_path: Path
-) -> None:
+def test_two_ranks_of_unequal_size_equal_one_batch(run_two_ranks: Callable[..., str], tmp_path: Path) -> None:
     x, upstream = torch.from_numpy(_features()), torch.from_numpy(_features()[::-1].copy())
     torch.save((x, upstream), tmp_path / "case.pt")
     (tmp_path / "worker.py").write_text(WORKER)

@@ -51,12 +51,7 @@ def _case(size: tuple[int, int], share: torch.Tensor | None = None) -> dict:
     for parameter in norm.parameters():
         nn.init.normal_(parameter)
     x = torch.randn(4, 6, *size, dtype=torch.float64) * 2 + 3
-    return {
-        "share": share,
-        "state": dict(norm.state_dict()),
-        "x": x,
-        "upstream": torch.randn_like(x),
-    }
+    return {"share": share, "state": dict(norm.state_dict()), "x": x, "upstream": torch.randn_like(x)}
 
 
 def _check_case(case: dict, ranks: list[dict]) -> None:
@@ -74,9 +69,7 @@ def _check_case(case: dict, ranks: list[dict]) -> None:
             torch.testing.assert_close(rank["state"][key], value)
 
 
-def test_two_ranks_of_unequal_size_equal_one_batch(
-    run_two_ranks: Callable[..., str], tmp_path: Path
-) -> None:
+def test_two_ranks_of_unequal_size_equal_one_batch(run_two_ranks: Callable[..., str], tmp_path: Path) -> None:
     torch.manual_seed(0)
     sizes = (5, 3), (60, 50)  # split, and large enough for the unsplit form
     shares = None, torch.tensor([1.0, 0.5, 0.3, 0.1, 0.0, 0.0])

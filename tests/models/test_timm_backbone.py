@@ -15,11 +15,7 @@ from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.sync_norm import synchronize_batch_norms
 from segibn.models.timm_backbone import TimmBackbone
 
-PLAIN = {
-    "deit_tiny_patch16_224": 16,
-    "vit_small_patch14_dinov2.lvd142m": 14,
-    "vit_small_patch16_dinov3": 16,
-}
+PLAIN = {"deit_tiny_patch16_224": 16, "vit_small_patch14_dinov2.lvd142m": 14, "vit_small_patch16_dinov3": 16}
 SWIN = "swin_tiny_patch4_window7_224"
 HIERARCHICAL = ("convnext_atto", "resnet18", SWIN)
 HEADS = {
@@ -51,9 +47,7 @@ def image(height: int, width: int, n: int = 1) -> torch.Tensor:
 
 @pytest.mark.parametrize("name", PLAIN)
 @torch.no_grad()
-def test_a_transformers_features_are_four_normed_blocks_of_one_made_for_that_size(
-    name: str,
-) -> None:
+def test_a_transformers_features_are_four_normed_blocks_of_one_made_for_that_size(name: str) -> None:
     backbone = build(name)
     size = 5 * PLAIN[name]
     theirs = timm.create_model(name, img_size=size, num_classes=0).eval()
@@ -208,10 +202,7 @@ def test_atrous_rates_are_those_of_the_stride_nearest_to_the_patch() -> None:
 
 def test_description_says_what_is_trained() -> None:
     with torch.device("meta"):
-        texts = [
-            describe(build_segmenter(config("test_vit", tuning=tuning), 5))
-            for tuning in ("full", "frozen")
-        ]
+        texts = [describe(build_segmenter(config("test_vit", tuning=tuning), 5)) for tuning in ("full", "frozen")]
     assert "backbone TimmBackbone 0.31 M, head LinearHead 0.00 M" in texts[0]
     assert "backbone TimmBackbone 0.31 M (none trained), head" in texts[1]
 

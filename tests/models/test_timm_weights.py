@@ -28,9 +28,7 @@ def assert_filled(backbone: TimmBackbone, network: torch.nn.Module) -> None:
 
 @pytest.mark.parametrize("name", ["test_vit", "convnext_atto", "resnet18"])
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
-def test_timms_own_files_fill_it_and_their_classifiers_are_left_out(
-    name: str, suffix: str, tmp_path: Path
-) -> None:
+def test_timms_own_files_fill_it_and_their_classifiers_are_left_out(name: str, suffix: str, tmp_path: Path) -> None:
     network, path = donor(name), tmp_path / f"weights{suffix}"
     save = save_file if suffix == ".safetensors" else torch.save
     save(network.state_dict(), path)
@@ -52,9 +50,7 @@ def test_a_file_in_the_form_of_dinov2s_authors_is_read_through_timms_reader(tmp_
     assert_filled(backbone, network)
 
 
-def test_weights_come_before_the_updates_and_a_checkpoints_updates_come_merged(
-    tmp_path: Path,
-) -> None:
+def test_weights_come_before_the_updates_and_a_checkpoints_updates_come_merged(tmp_path: Path) -> None:
     network, path = donor("test_vit"), tmp_path / "w.safetensors"
     save_file(network.state_dict(), path)
     tree = {"backbone": {"name": "timm", "model": "test_vit", "tuning": "lora"}}

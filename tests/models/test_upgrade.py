@@ -19,13 +19,7 @@ import torch
 import yaml
 
 import segibn
-from segibn.builders.checkpoints import (
-    FORMAT_VERSION,
-    STEPS,
-    load_segmenter,
-    read_checkpoint,
-    upgrade_checkpoint,
-)
+from segibn.builders.checkpoints import FORMAT_VERSION, STEPS, load_segmenter, read_checkpoint, upgrade_checkpoint
 from segibn.builders.models import build_segmenter
 from segibn.config.load import dump_config, load_config
 from segibn.config.schema import CONFIG_VERSION, RunConfig
@@ -170,9 +164,7 @@ def test_every_earlier_version_has_its_step():
     assert sorted(STEPS) == list(range(1, FORMAT_VERSION))
 
 
-@pytest.mark.parametrize(
-    ("key", "stages"), [("features.block.IN.weight", None), ("features.block.weight", [])]
-)
+@pytest.mark.parametrize(("key", "stages"), [("features.block.IN.weight", None), ("features.block.weight", [])])
 def test_a_densenets_empty_stages_mean_what_its_weights_were_built_with(key, stages):
     backbone = {"name": "densenet121", "ibn": "a", "ibn_stages": []}
     content = {"format_version": 1, "config": {"model": {"backbone": backbone}}, "model": {key: 0}}

@@ -31,12 +31,8 @@ def _logits_and_target(
     return coarse.to(dtype).requires_grad_(), target
 
 
-def _plain(
-    coarse: Tensor, target: Tensor, weights: Tensor | None = None, *, align_corners: bool = False
-) -> Tensor:
-    logits = F.interpolate(
-        coarse, size=target.shape[1:], mode="bilinear", align_corners=align_corners
-    )
+def _plain(coarse: Tensor, target: Tensor, weights: Tensor | None = None, *, align_corners: bool = False) -> Tensor:
+    logits = F.interpolate(coarse, size=target.shape[1:], mode="bilinear", align_corners=align_corners)
     return F.cross_entropy(logits, target.long(), weights, ignore_index=255, reduction="sum")
 
 
@@ -51,9 +47,7 @@ def test_loss_and_gradient_equal_those_of_resized_logits(
     coarse, target = _logits_and_target(shape, size)
     weights = torch.linspace(0.5, 2, shape[1], dtype=torch.float64) if weighted else None
     expected = _plain(coarse, target, weights, align_corners=align_corners)
-    loss = upsampled_cross_entropy(
-        coarse, target, align_corners=align_corners, class_weights=weights
-    )
+    loss = upsampled_cross_entropy(coarse, target, align_corners=align_corners, class_weights=weights)
     torch.testing.assert_close(loss, expected, atol=0, rtol=1e-12)
     (expected_grad,) = torch.autograd.grad(3 * expected, coarse)
     (grad,) = torch.autograd.grad(3 * loss, coarse)

@@ -18,9 +18,7 @@ def _config(ibn: str = "a", weights: str = "none") -> RunConfig:
         "aux_head": {"layer": "layer3", "channels": 8},
         "weights": weights,
     }
-    return RunConfig.model_validate(
-        {"name": "x", "data": {"train": {"name": "gta5"}}, "model": model}
-    )
+    return RunConfig.model_validate({"name": "x", "data": {"train": {"name": "gta5"}}, "model": model})
 
 
 @pytest.fixture(scope="module")
@@ -73,9 +71,7 @@ def test_a_checkpoint_that_is_cut_short_is_named(tmp_path: Path, content: dict) 
 
 def test_other_weights_are_not_a_checkpoint(tmp_path, content) -> None:
     path = _saved(tmp_path, content["model"])
-    with pytest.raises(
-        CheckpointError, match=r"last\.pt is not a segibn checkpoint: it holds back"
-    ):
+    with pytest.raises(CheckpointError, match=r"last\.pt is not a segibn checkpoint: it holds back"):
         load_segmenter(path)
     torch.save([1, 2], path)
     with pytest.raises(CheckpointError, match="holds a list, not a dict"):

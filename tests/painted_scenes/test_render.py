@@ -20,9 +20,7 @@ def frames() -> list[Frame]:
 def test_all_nineteen_classes_occur_in_a_few_frames(frames: list[Frame]):
     train_ids = np.concatenate([CITYSCAPES.to_train_ids(f.label_ids).ravel() for f in frames])
     counts = np.bincount(train_ids, minlength=256)[:19]
-    assert dict(zip(CITYSCAPES.class_names, counts > 0, strict=True)) == dict.fromkeys(
-        CITYSCAPES.class_names, True
-    )
+    assert dict(zip(CITYSCAPES.class_names, counts > 0, strict=True)) == dict.fromkeys(CITYSCAPES.class_names, True)
 
 
 def test_label_maps_hold_only_values_of_the_cityscapes_table(frames: list[Frame]):

@@ -27,9 +27,7 @@ def streets(tmp_path_factory):
     for number in range(7):
         ids = rng.integers(0, 3 if number % 2 else 2, (3, 6)).astype(np.uint8)
         target = ids.repeat(16, 0).repeat(16, 1)
-        image = np.array(COLORS, np.uint8)[target] // 2 + rng.integers(
-            0, 90, (HEIGHT, WIDTH, 3), dtype=np.uint8
-        )
+        image = np.array(COLORS, np.uint8)[target] // 2 + rng.integers(0, 90, (HEIGHT, WIDTH, 3), dtype=np.uint8)
         target[:3] = 9
         write_image(root / "streets" / "images" / "val" / f"town_{number}.png", image)
         write_label_png(root / "streets" / "labels" / "val" / f"town_{number}.png", target)
@@ -38,8 +36,7 @@ def streets(tmp_path_factory):
 
 def make_run(folder, seed=0):
     rows = [
-        {"name": name, "label_id": index, "train_id": index, "color": COLORS[index]}
-        for index, name in enumerate(NAMES)
+        {"name": name, "label_id": index, "train_id": index, "color": COLORS[index]} for index, name in enumerate(NAMES)
     ]
     rows.append({"name": "void", "label_id": 9, "train_id": 255, "color": [0, 0, 0]})
     paths = {"images": "streets/images/{split}", "targets": "streets/labels/{split}"}

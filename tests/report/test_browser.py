@@ -24,9 +24,7 @@ def open_report(browser, street_report):
     wrong, contexts = [], []
 
     def go(width=1440, place="", **more):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, reduced_motion="reduce", **more
-        )
+        context = browser.new_context(viewport={"width": width, "height": 900}, reduced_motion="reduce", **more)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: _note_message(message, wrong))
@@ -101,9 +99,7 @@ def test_views_show_what_they_say(open_report):
     page.uncheck("#viewer-blend")
     for view in ("truth", "prediction"):
         page.select_option("#viewer-left", view)
-        page.wait_for_function(
-            f"document.getElementById('viewer-under').ariaLabel.startsWith('{view}')"
-        )
+        page.wait_for_function(f"document.getElementById('viewer-under').ariaLabel.startsWith('{view}')")
         drawn = page.evaluate(
             """() => {
               const canvas = document.getElementById('viewer-under');
@@ -111,9 +107,7 @@ def test_views_show_what_they_say(open_report):
               return [canvas.height, canvas.width, Array.from(data.data)];
             }"""
         )
-        expected = page.evaluate(
-            "view => document.querySelector(`.card.current img.${view}`).src", view
-        )
+        expected = page.evaluate("view => document.querySelector(`.card.current img.${view}`).src", view)
         picture = Image.open(io.BytesIO(base64.b64decode(expected.partition(",")[2])))
         height, width, values = drawn
         pixels = np.array(values).reshape(height, width, 4)[..., :3]
@@ -153,8 +147,7 @@ def test_confusion_cell_leads_to_the_frame_with_most_of_it(open_report):
     page = open_report()
     data = page.evaluate("JSON.parse(document.getElementById('report-data').textContent).frames")
     pair, most = max(
-        ((pair, count) for frame in data for pair, count in frame["pairs"].items()),
-        key=lambda item: item[1],
+        ((pair, count) for frame in data for pair, count in frame["pairs"].items()), key=lambda item: item[1]
     )
     target, pred = pair.split("-")
     page.click(f"td[data-target='{target}'][data-pred='{pred}']")

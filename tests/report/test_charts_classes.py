@@ -87,9 +87,7 @@ def test_bars_are_as_long_as_the_iou_and_whiskers_end_at_the_interval():
         assert color in parts(row, "chart-chip")[0].get("style")
     mean = sum(loop_iou(total, k) for k in range(3)) / 3
     table = ElementTree.fromstring(html).find("table")
-    assert float(re.findall(r"[\d.]+", table.get("style"))[0]) == pytest.approx(
-        100 * mean, abs=1e-3
-    )
+    assert float(re.findall(r"[\d.]+", table.get("style"))[0]) == pytest.approx(100 * mean, abs=1e-3)
 
 
 def test_a_class_that_is_nowhere_is_absent_and_one_only_predicted_says_so():
@@ -158,9 +156,7 @@ def test_names_are_escaped_in_bars_and_matrix():
 def cells_of(html):
     root = ElementTree.fromstring(html)
     return {
-        (cell.get("data-target"), cell.get("data-pred")): cell
-        for cell in root.iter("td")
-        if cell.get("data-target")
+        (cell.get("data-target"), cell.get("data-pred")): cell for cell in root.iter("td") if cell.get("data-target")
     }
 
 

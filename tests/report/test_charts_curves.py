@@ -41,8 +41,7 @@ def panels(html):
     """Title of a drawing -> what it tells under the pointer."""
     figures = ElementTree.fromstring(html).iter("figure")
     return {
-        figure.find("figcaption").text: [title.text for title in figure.iter(f"{SVG}title")][1:]
-        for figure in figures
+        figure.find("figcaption").text: [title.text for title in figure.iter(f"{SVG}title")][1:] for figure in figures
     }
 
 
@@ -127,9 +126,7 @@ def test_one_record_and_no_record_are_shown_as_such():
 
 
 def test_the_table_holds_the_values():
-    rows = ElementTree.fromstring(learning_curves([curve(LOSS, "r", [100], [0.5])])).findall(
-        ".//details//tbody/tr"
-    )
+    rows = ElementTree.fromstring(learning_curves([curve(LOSS, "r", [100], [0.5])])).findall(".//details//tbody/tr")
     cells = [["".join(cell.itertext()) for cell in row] for row in rows]
     assert [row[1] for row in cells] == [str(10 * (i + 1)) for i in range(10)]
     assert [float(row[2]) for row in cells] == LOSS

@@ -41,14 +41,8 @@ def text_of(element):
 
 def table_of(html):
     """Network -> cells of our table."""
-    table = next(
-        t for t in ElementTree.fromstring(html).iter("table") if "chart-domains" in t.get("class")
-    )
-    return {
-        text_of(row.find("th")): row.findall("td")
-        for row in table.find("tbody")
-        if row.findall("td")
-    }
+    table = next(t for t in ElementTree.fromstring(html).iter("table") if "chart-domains" in t.get("class"))
+    return {text_of(row.find("th")): row.findall("td") for row in table.find("tbody") if row.findall("td")}
 
 
 def test_cells_hold_mean_spread_drop_and_accuracy():
@@ -109,9 +103,7 @@ def test_published_numbers_stand_apart_with_their_source():
     painted = table(followed, published_note="Ours are painted.")
     assert "Ours are painted." in painted
     assert "Published" not in painted
-    assert "Published" not in table(
-        followed, {"gta5:train": "x", "cityscapes:val": "y", "gta5:val": "x"}
-    )
+    assert "Published" not in table(followed, {"gta5:train": "x", "cityscapes:val": "y", "gta5:val": "x"})
 
 
 def test_rows_that_cannot_be_compared_say_so_in_html():
@@ -152,8 +144,4 @@ def test_the_style_sheet_ships_and_styles_every_class_that_is_used():
     css = source("charts.css")
     used = set(re.findall(r' class="([^"]+)"', table(rows())))
     names = {name for group in used for name in group.split()}
-    assert names - set(re.findall(r"\.(chart[\w-]*)", css)) <= {
-        "chart-own",
-        "chart-cross",
-        "chart-others",
-    }
+    assert names - set(re.findall(r"\.(chart[\w-]*)", css)) <= {"chart-own", "chart-cross", "chart-others"}

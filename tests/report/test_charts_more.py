@@ -136,11 +136,7 @@ def test_boundary_iou_stands_beside_iou_where_it_was_measured():
     details = {"boundary": counts.result()}
     scores = Scores(confusion, names, conditions, 1, details=details)
     html = boundary_bars("boundary", scores, [], "key")
-    shown = [
-        part(row, "chart-number").text
-        for row in ElementTree.fromstring(html).iter("tr")
-        if row.get("data-class")
-    ]
+    shown = [part(row, "chart-number").text for row in ElementTree.fromstring(html).iter("tr") if row.get("data-class")]
     assert shown[:2] == [f"{100 * value:.1f}" for value in counts.iou[:2]]
     assert shown[2] == "absent"
 

@@ -57,10 +57,7 @@ def test_a_report_shows_hostile_names_as_text(tmp_path):
 
 def test_a_card_shows_hostile_names_as_text():
     folder = {"images": "a", "targets": "b"}
-    rows = [
-        {"name": f"{n}<img src=x>|`", "label_id": n, "train_id": n, "color": [n, n, n]}
-        for n in range(2)
-    ]
+    rows = [{"name": f"{n}<img src=x>|`", "label_id": n, "train_id": n, "color": [n, n, n]} for n in range(2)]
     train = {"name": "folder", "folder": {**folder, "labels": rows}, "split": "a|b<img src=x>`"}
     config = validate({"name": "<img src=x>|`", "data": {"train": train}}, source="test")
     names = [row["name"] for row in rows]

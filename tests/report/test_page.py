@@ -110,15 +110,9 @@ def test_scores_of_other_weights_are_made_again(streets, street_run, tmp_path):
     names = ("road & lane", "tree", EVIL, "never there")
     frames = tuple(f"town_{number}" for number in range(7))
     confusions = rng.integers(0, 300, (7, 4, 5))
-    counts = np.stack(
-        [[np.diagonal(c), c.sum(axis=1), c[:, :4].sum(axis=0), c[:, 4]] for c in confusions]
-    )
+    counts = np.stack([[np.diagonal(c), c.sum(axis=1), c[:, :4].sum(axis=0), c[:, 4]] for c in confusions])
     scores = Scores(
-        confusions.sum(axis=0),
-        names,
-        Conditions("folder-val"),
-        7,
-        frame_counts=FrameCounts(frames, counts),
+        confusions.sum(axis=0), names, Conditions("folder-val"), 7, frame_counts=FrameCounts(frames, counts)
     )
     run = tmp_path / "stale"
     run.mkdir()
@@ -174,10 +168,7 @@ def test_measurements_of_another_form_are_a_note(tmp_path):
 
 
 def test_report_without_frames_needs_no_torch(street_run, tmp_path):
-    code = (
-        "import sys; from segibn.cli.report import main; main(sys.argv[1:]); "
-        "assert 'torch' not in sys.modules"
-    )
+    code = "import sys; from segibn.cli.report import main; main(sys.argv[1:]); assert 'torch' not in sys.modules"
     arguments = [str(street_run), "--no-frames", "--output", str(tmp_path / "page.html")]
     subprocess.run([sys.executable, "-c", code, *arguments], check=True, capture_output=True)
 
@@ -212,9 +203,7 @@ def test_frames_are_ranked_by_the_mean_over_their_own_classes():
                 values.append(confusion[index, index] / union)
         if values:
             expected[f"f{number}"] = sum(values) / len(values)
-    counts = np.stack(
-        [[np.diagonal(c), c.sum(axis=1), c[:, :3].sum(axis=0), c[:, 3]] for c in confusions]
-    )
+    counts = np.stack([[np.diagonal(c), c.sum(axis=1), c[:, :3].sum(axis=0), c[:, 3]] for c in confusions])
     frames = FrameCounts(tuple(f"f{number}" for number in range(8)), counts)
     order = sorted(expected, key=expected.get)
     chosen = choose_frames(frames, "cityscapes", 5)

@@ -10,10 +10,7 @@ def make_run(save_untrained):
         tree = {
             "name": folder.name,
             "data": {"train": {"name": dataset}},
-            "model": {
-                "backbone": {"name": "resnet18", "output_stride": 32},
-                "head": {"name": "fcn", "channels": 4},
-            },
+            "model": {"backbone": {"name": "resnet18", "output_stride": 32}, "head": {"name": "fcn", "channels": 4}},
             "evaluation": {"input_size": [32, 48]},
         }
         save_untrained(folder, tree, scheme, iteration=5)

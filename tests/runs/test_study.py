@@ -33,11 +33,7 @@ def test_the_variant_is_said_once() -> None:
 
 def test_what_only_surgery_has_goes_with_the_variant():
     found = list(load_configs(["real/camera_lite"], (), [0], ["none", "b", "share"]))
-    assert [config.name for config in found] == [
-        "camera_lite_none",
-        "camera_lite_ibn_b",
-        "camera_lite_ibn_share",
-    ]
+    assert [config.name for config in found] == ["camera_lite_none", "camera_lite_ibn_b", "camera_lite_ibn_share"]
     assert [config.model.backbone.ibn_ease for config in found] == [0, 100, 100]
     titles = [config.model.backbone.ibn_title for config in found]
     assert titles == ["none", "b", "share0.3@8:last"]

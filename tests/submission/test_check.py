@@ -118,10 +118,7 @@ def test_both_maps_of_a_frame_are_examined_and_the_later_counts(case, write_zip,
     form, expected, members = case("wad")
     wrong = [("a/" + FIRST, b"text"), *members]
     report = check_submission(write_zip(tmp_path / "s.zip", wrong), form, expected)
-    assert sorted(_faults(report)) == [
-        "files that are no PNGs",
-        "maps of a frame that has one already",
-    ]
+    assert sorted(_faults(report)) == ["files that are no PNGs", "maps of a frame that has one already"]
 
 
 def test_all_faults_are_listed_at_once(case, write_zip, png, tmp_path):
@@ -235,9 +232,7 @@ def test_train_ids_sent_to_cityscapes_raise_a_doubt(case, write_zip, png, tmp_pa
     one = Expected("x", 1, {key: (6, 8)}, form.size)
     for top, is_doubted in ((18, True), (33, False)):
         values = np.resize(np.arange(top + 1, dtype=np.uint8), (6, 8))
-        report = check_submission(
-            write_zip(tmp_path / "s.zip", [(members[0][0], png(values))]), form, one
-        )
+        report = check_submission(write_zip(tmp_path / "s.zip", [(members[0][0], png(values))]), form, one)
         assert report.is_valid
         assert ("train ids" in str(report.notes)) == is_doubted
         assert "predicted void" in str(report.notes)
@@ -254,9 +249,7 @@ def test_more_than_any_submission_holds_is_refused_unread(case, write_zip, tmp_p
     place = data.index(b"PK\x01\x02")
     data[place + 24 : place + 28] = b"\xf0\xff\xff\xff"  # the directory's uncompressed size
     path.write_bytes(data)
-    with pytest.raises(
-        SubmissionError, match=r"declares 3 members and 42949\d+ bytes when unpacked"
-    ):
+    with pytest.raises(SubmissionError, match=r"declares 3 members and 42949\d+ bytes when unpacked"):
         check_submission(path, form, expected)
 
 

@@ -9,13 +9,7 @@ import pytest
 from PIL import Image
 
 from segibn.errors import DatasetError, SubmissionError
-from segibn.submission.expected import (
-    expect_images,
-    expect_list,
-    expect_test_set,
-    index_frames,
-    require_frames,
-)
+from segibn.submission.expected import expect_images, expect_list, expect_test_set, index_frames, require_frames
 from segibn.submission.formats import FORMATS
 from segibn.submission.write import write_submission
 
@@ -47,9 +41,7 @@ def test_cityscapesscripts_finds_our_files_and_no_others(tmp_path):
     keys = ("berlin_000000_000019", "berlin_000001_000019")
     sizes = dict.fromkeys(keys, (4, 6))
     path = tmp_path / "s.zip"
-    write_submission(
-        path, CITYSCAPES, sizes, lambda todo: ((k, np.zeros((4, 6), np.uint8)) for k in todo)
-    )
+    write_submission(path, CITYSCAPES, sizes, lambda todo: ((k, np.zeros((4, 6), np.uint8)) for k in todo))
     zipfile.ZipFile(path).extractall(tmp_path / "results")
     arguments = Namespace(predictionPath=str(tmp_path / "results"), predictionWalk=None)
     for key in keys:

@@ -154,9 +154,7 @@ def outcome(read: Callable[[Path], str], path: Path) -> str:
 
 
 @pytest.mark.parametrize("reader", ["zip", "rle", "toolkit", "scores", "list"])
-@pytest.mark.parametrize(
-    "seconds", [0.4, pytest.param(20, marks=pytest.mark.slow)], ids=["short", "long"]
-)
+@pytest.mark.parametrize("seconds", [0.4, pytest.param(20, marks=pytest.mark.slow)], ids=["short", "long"])
 def test_whatever_a_file_holds_is_read_or_refused_in_printable_words(
     readers, tmp_path: Path, reader: str, seconds: float
 ):

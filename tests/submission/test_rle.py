@@ -92,22 +92,10 @@ EDITS = {
     ),
     "other name": (lambda f: [*f, {"name": "x.jpg"}], {"frames not named <id>.jpg": 1}),
     "no name": (lambda f: [*f, {}, 3], {"frames without a name": 2}),
-    "category": (
-        _first_label(lambda label: {"category": "road"}),
-        {"frames with a label of no known category": 1},
-    ),
-    "no rle": (
-        _first_label(lambda label: {"rle": None}),
-        {"labels without rle.counts (a string) and rle.size": 1},
-    ),
-    "size": (
-        _first_label(lambda label: _rle(label, size=[40, 30])),
-        {"masks whose rle.size is not [30, 40]": 1},
-    ),
-    "short": (
-        _first_label(lambda label: _rle(label, counts=label["rle"]["counts"][:-3])),
-        {"damaged run lengths": 1},
-    ),
+    "category": (_first_label(lambda label: {"category": "road"}), {"frames with a label of no known category": 1}),
+    "no rle": (_first_label(lambda label: {"rle": None}), {"labels without rle.counts (a string) and rle.size": 1}),
+    "size": (_first_label(lambda label: _rle(label, size=[40, 30])), {"masks whose rle.size is not [30, 40]": 1}),
+    "short": (_first_label(lambda label: _rle(label, counts=label["rle"]["counts"][:-3])), {"damaged run lengths": 1}),
     "overlap": (
         _first_label(lambda label: _rle(label, counts="0" + _count(1200))),
         {"frames with labels that overlap": 1},
@@ -150,9 +138,7 @@ def test_json_with_random_damage_is_refused_or_reported_never_a_crash(tmp_path):
             broken[place] = draw.integers(32, 127)
         (tmp_path / "t.json").write_bytes(broken)
         try:
-            report = check_submission(
-                tmp_path / "t.json", DRIVABLE, Expected("x", 2, SIZES, (30, 40))
-            )
+            report = check_submission(tmp_path / "t.json", DRIVABLE, Expected("x", 2, SIZES, (30, 40)))
             outcomes.update(fault.what for fault in report.faults)
         except SubmissionError:
             outcomes.add("refused")

@@ -29,9 +29,7 @@ def _random(seed, values):
 def _submit(path, form, keys, seed=10):
     k = form.labels.num_classes
     maps = {key: _random(seed + i, range(k)) for i, key in enumerate(keys)}
-    write_submission(
-        path, form, dict.fromkeys(keys, SIZE), lambda todo: ((k, maps[k]) for k in todo)
-    )
+    write_submission(path, form, dict.fromkeys(keys, SIZE), lambda todo: ((k, maps[k]) for k in todo))
     return maps
 
 
@@ -159,9 +157,7 @@ def test_the_official_script_scores_an_unpacked_submission_the_same(real_data, t
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(path, target)
     sizes = {key: values.shape for key, values in maps.items()}
-    write_submission(
-        tmp_path / "s.zip", form, sizes, lambda todo: ((key, maps[key]) for key in todo)
-    )
+    write_submission(tmp_path / "s.zip", form, sizes, lambda todo: ((key, maps[key]) for key in todo))
     expected = Expected("x", 2, sizes, form.size)
     report = check_submission(tmp_path / "s.zip", form, expected, labels=tmp_path / "gt")
     zipfile.ZipFile(tmp_path / "s.zip").extractall(tmp_path / "results")

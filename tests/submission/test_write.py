@@ -73,9 +73,7 @@ def test_an_interrupted_submission_goes_on_and_has_the_same_bytes(tmp_path, suff
         asked.extend(keys)
         return _maps(keys)
 
-    write_submission(
-        output, form, SIZES, maps, progress=lambda done, total: shown.append((done, total))
-    )
+    write_submission(output, form, SIZES, maps, progress=lambda done, total: shown.append((done, total)))
     assert asked == sorted(SIZES)[count:]
     assert shown == [(done, 5) for done in range(count, 6)]
     assert output.read_bytes() == (tmp_path / f"whole.{suffix}").read_bytes()
@@ -83,9 +81,7 @@ def test_an_interrupted_submission_goes_on_and_has_the_same_bytes(tmp_path, suff
 
 
 @pytest.mark.parametrize("suffix", ["zip", "json"])
-@pytest.mark.parametrize(
-    ("finished", "begins"), [(0, 0), (1, 0), (2, 2), (3, 2), (4, 4), (5, 5), (6, 5), (7, 7)]
-)
+@pytest.mark.parametrize(("finished", "begins"), [(0, 0), (1, 0), (2, 2), (3, 2), (4, 4), (5, 5), (6, 5), (7, 7)])
 def test_an_interrupted_batch_is_done_again_as_a_whole(tmp_path, suffix, finished, begins):
     """Batches of two: 0 1 | 2 3 | 4 | 5 6, since the frames from 5 on have another size."""
     if suffix == "json":

@@ -96,9 +96,7 @@ def test_a_name_that_is_there_twice_is_refused(faults, case, tmp_path):
     assert said == {"members that are in the archive twice under one name": [FIRST]}
 
 
-def test_an_archive_cut_anywhere_or_with_flipped_bits_never_reads_as_good(
-    case, write_zip, tmp_path
-):
+def test_an_archive_cut_anywhere_or_with_flipped_bits_never_reads_as_good(case, write_zip, tmp_path):
     form, expected, members = case("wad")
     path = write_zip(tmp_path / "a.zip", members)
     data = path.read_bytes()

@@ -174,9 +174,7 @@ def estimate(job: CacheJob, frames: Sequence[int], threads: int) -> tuple[int, f
     return int(np.mean(sizes) * len(frames)), each_s * len(frames) / threads, len(chosen)
 
 
-def build(
-    job: CacheJob, frames: Sequence[int], threads: int, progress: Progress | None = None
-) -> None:
+def build(job: CacheJob, frames: Sequence[int], threads: int, progress: Progress | None = None) -> None:
     """Cache frames, indices of samples; DatasetError: another process is building this cache."""
     with _only_builder(job.folder):
         for leftover in job.folder.rglob(f".*.part{SUFFIX}"):
@@ -187,9 +185,7 @@ def build(
                 progress(done, len(frames))
 
 
-def verify(
-    job: CacheJob, threads: int, progress: Progress | None = None
-) -> tuple[int, list[DatasetError]]:
+def verify(job: CacheJob, threads: int, progress: Progress | None = None) -> tuple[int, list[DatasetError]]:
     """Check all checksums, remove damaged files -> how many are cached, and what was wrong."""
     require_codecs()
     present = [one for one in job.samples if path_of(job.folder, one.name).exists()]

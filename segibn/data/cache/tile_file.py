@@ -30,9 +30,7 @@ class TileFileError(DatasetError):
     """A file of the cache is missing, damaged or of another version."""
 
 
-def write_tile_file(
-    path: Path, size: tuple[int, int], note: Any, index: np.ndarray, data: bytes
-) -> None:
+def write_tile_file(path: Path, size: tuple[int, int], note: Any, index: np.ndarray, data: bytes) -> None:
     """Write a frame of (H, W) as `tiles.encode` returns it, with a note (JSON), whole or not."""
     text = json.dumps(note).encode()
     tail = text + index.tobytes()

@@ -60,10 +60,7 @@ def encode(image: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, bytes]:
 
 
 def decode(
-    read: Callable[[int, int], bytes],
-    index: np.ndarray,
-    size: tuple[int, int],
-    box: Box | None = None,
+    read: Callable[[int, int], bytes], index: np.ndarray, size: tuple[int, int], box: Box | None = None
 ) -> Arrays:
     """Decode a window of a frame of (H, W), as new arrays; TileError: the bytes are damaged.
 

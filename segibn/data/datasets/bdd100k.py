@@ -7,8 +7,7 @@ from pathlib import Path
 from segibn.data.datasets.source import DatasetSource, Place
 
 WHERE = (
-    "https://bdd-data.berkeley.edu (registration; UC Regents licence: educational, research and "
-    "not-for-profit use): "
+    "https://bdd-data.berkeley.edu (registration; UC Regents licence: educational, research and not-for-profit use): "
 )
 
 
@@ -35,9 +34,7 @@ def own_folder(root: Path) -> Path:
     return nested if nested.is_dir() and not (root / "images").is_dir() else root
 
 
-def layouts_present(
-    root: Path, split: str, layouts: tuple[Layout, ...], source: DatasetSource
-) -> Sequence[Layout]:
+def layouts_present(root: Path, split: str, layouts: tuple[Layout, ...], source: DatasetSource) -> Sequence[Layout]:
     """The layouts whose folders exist for a split, in the given order; if none, what is nearest."""
 
     def is_there(folder: str) -> bool:

@@ -21,11 +21,7 @@ _ALTERNATIVE = Label("alternative", 2, 2, (86, 211, 219))
 DRIVABLE_2018 = LabelSet("bdd100k_drivable_2018", (_BACKGROUND, _DIRECT, _ALTERNATIVE))
 DRIVABLE_2021 = LabelSet(
     "bdd100k_drivable_2021",
-    (
-        replace(_BACKGROUND, label_id=2),
-        replace(_DIRECT, label_id=0),
-        replace(_ALTERNATIVE, label_id=1),
-    ),
+    (replace(_BACKGROUND, label_id=2), replace(_DIRECT, label_id=0), replace(_ALTERNATIVE, label_id=1)),
 )
 
 
@@ -64,8 +60,7 @@ bdd100k/images/100k/{train,val,test}/<id>.jpg
 bdd100k/drivable_maps/labels/{train,val}/<id>_drivable_id.png    (2018 release), or
 bdd100k/labels/drivable/masks/{train,val}/<id>.png               (2021 release)
 """,
-    where=WHERE + "'100K Images' and 'Drivable Area' (2018: 'Drivable Maps'), unpacked into "
-    "bdd100k/",
+    where=WHERE + "'100K Images' and 'Drivable Area' (2018: 'Drivable Maps'), unpacked into bdd100k/",
     subfolder="bdd100k",
     splits={"train": 70_000, "val": 10_000, "test": 20_000},
     unlabelled=("test",),

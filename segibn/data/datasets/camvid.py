@@ -52,9 +52,5 @@ camvid/{train,val,test}annot/<frame>.png
     splits={"train": 367, "val": 101, "test": 233},
     images=Place("{split}", ".png"),
     targets=Place("{split}annot", ".png"),
-    tables={
-        "camvid11": CAMVID11,
-        "cityscapes19": CAMVID19,
-        "street11": CAMVID11.remap("camvid_on_street11", STREET11),
-    },
+    tables={"camvid11": CAMVID11, "cityscapes19": CAMVID19, "street11": CAMVID11.remap("camvid_on_street11", STREET11)},
 )

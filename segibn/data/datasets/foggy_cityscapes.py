@@ -8,9 +8,7 @@ from segibn.data.samples import Pairing, SplitAbsentError
 from segibn.labels.cityscapes import CITYSCAPES
 
 _SPLITS = {
-    f"{split}-{beta}": count
-    for split, count in cityscapes.SOURCE.splits.items()
-    for beta in ("0.005", "0.01", "0.02")
+    f"{split}-{beta}": count for split, count in cityscapes.SOURCE.splits.items() for beta in ("0.005", "0.01", "0.02")
 }
 
 
@@ -20,9 +18,7 @@ def _find_one(root: Path, name: str) -> Pairing:
     targets = Place(f"gtFine/{split}", "_gtFine_labelIds.png")
     pairing = SOURCE.pair(root, name, images=images, targets=targets)
     if not pairing.samples and not any(orphan.is_image for orphan in pairing.orphans):
-        raise SplitAbsentError(
-            f"{SOURCE.title}: no *{images.suffix} below {root / images.folder}\n{SOURCE.advice}"
-        )
+        raise SplitAbsentError(f"{SOURCE.title}: no *{images.suffix} below {root / images.folder}\n{SOURCE.advice}")
     return pairing
 
 

@@ -106,8 +106,7 @@ class _Side:
         if here == there:
             is_longer = len(other.ending) > len(self.ending)
             return lambda relative: (
-                relative.lower().endswith(other.ending)
-                and (is_longer or not relative.lower().endswith(self.ending))
+                relative.lower().endswith(other.ending) and (is_longer or not relative.lower().endswith(self.ending))
             )
         if here in there.parents:
             inner = f"{there.relative_to(here).as_posix()}/"
@@ -126,9 +125,7 @@ class _Side:
         )
 
 
-def _without_further_maps(
-    targets: Mapping[str, Path], images: Mapping[str, Path]
-) -> dict[str, Path]:
+def _without_further_maps(targets: Mapping[str, Path], images: Mapping[str, Path]) -> dict[str, Path]:
     """Leave out ``a_instance`` where there are an image and a label map ``a``, and say so."""
 
     def frame_of(name: str) -> str:

@@ -29,8 +29,7 @@ GTA5 = LabelSet("gta5", tuple(_ROWS))
 _CAR, _POLE = (GTA5.class_names.index(name) for name in ("car", "pole"))
 _READ_AS = {"license plate": _CAR, "polegroup": _POLE}
 _ROBUSTNET = LabelSet(
-    "gta5_robustnet",
-    tuple(replace(row, train_id=_READ_AS.get(row.name, row.train_id)) for row in GTA5.labels),
+    "gta5_robustnet", tuple(replace(row, train_id=_READ_AS.get(row.name, row.train_id)) for row in GTA5.labels)
 )
 
 _MAT_KEYS = {"train": "trainIds", "val": "valIds", "test": "testIds"}

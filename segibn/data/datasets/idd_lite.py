@@ -43,10 +43,7 @@ idd_lite/gtFine/{train,val}/<drive>/<frame>_label.png
     images=Place("leftImg8bit/{split}", "_image.jpg", keep_folders=True),
     targets=Place("gtFine/{split}", "_label.png", keep_folders=True),
     tables={
-        "idd7": LabelSet(
-            "idd_lite",
-            (*(Label(spec.name, i, i, spec.color) for i, spec in enumerate(IDD7)), _VOID),
-        ),
+        "idd7": LabelSet("idd_lite", (*(Label(spec.name, i, i, spec.color) for i, spec in enumerate(IDD7)), _VOID)),
         "cityscapes19": LabelSet(
             "idd_lite_on_cityscapes19",
             (*(nineteen_label(s.name, i, _KNOWN.get(s.name)) for i, s in enumerate(IDD7)), _VOID),

@@ -103,9 +103,7 @@ class DatasetSource:
 
         return samples.join_splits(split, one)
 
-    def pair(
-        self, root: Path, split: str, *, images: Place | None = None, targets: Place | None = None
-    ) -> Pairing:
+    def pair(self, root: Path, split: str, *, images: Place | None = None, targets: Place | None = None) -> Pairing:
         """Pair by name, ``images/a/b_rgb.png`` with ``labels/a/b_gt.png``; places as the set's."""
         is_labelled = split not in self.unlabelled
         places = [images or self.images, *([targets or self.targets] if is_labelled else [])]
@@ -175,8 +173,7 @@ class DatasetSource:
         return kind(
             f"{self.title}: no folder {looked_for}{half}\n{self.advice}\n"
             "The folder above the data sets is --datasets DIR or the environment variable "
-            "SEGIBN_DATASETS; datasets/README.md shows the whole tree."
-            + (_TRY_OUT if self.is_sampled else "")
+            "SEGIBN_DATASETS; datasets/README.md shows the whole tree." + (_TRY_OUT if self.is_sampled else "")
         )
 
     def unknown_split(self, split: str, known: Collection[str]) -> DatasetError:

@@ -105,14 +105,10 @@ _ROWS = (
 _RAW = LabelSet(
     "wilddash2",
     tuple(
-        Label(name, value, value - 1 if value else IGNORE_INDEX, color)
-        for value, (name, color, _) in enumerate(_ROWS)
+        Label(name, value, value - 1 if value else IGNORE_INDEX, color) for value, (name, color, _) in enumerate(_ROWS)
     ),
 )
-_GROUPS = {
-    info.name: tuple(name for name, _, of in _ROWS if of == info.name)
-    for info in CITYSCAPES.classes
-}
+_GROUPS = {info.name: tuple(name for name, _, of in _ROWS if of == info.name) for info in CITYSCAPES.classes}
 
 
 def _find_one(root: Path, split: str) -> Pairing:

@@ -55,9 +55,7 @@ class ImageNetTeacher:
         return self._features
 
 
-def imagenet_teacher(
-    name: str, weights: str | None, config: RunConfig, trainee: Trainee
-) -> ImageNetTeacher:
+def imagenet_teacher(name: str, weights: str | None, config: RunConfig, trainee: Trainee) -> ImageNetTeacher:
     """Build a term's teacher, or return another's of these weights (None = ``model.weights``)."""
     source = weights or config.model.weights
     key = ("imagenet_teacher", source)
@@ -119,9 +117,7 @@ class FeatureDistanceTerm(Term):
         count = step.plain.shape[0]  # further views show the same things again
         cells = pure_cells(step.target[:count], self.classes, self.stride, self.min_ratio)
         reference = self.teacher.features(step.plain)[self.layer].repeat(step.views, 1, 1, 1)
-        return feature_distance(
-            step.features[self.layer], reference, cells.repeat(step.views, 1, 1)
-        )
+        return feature_distance(step.features[self.layer], reference, cells.repeat(step.views, 1, 1))
 
 
 def find_things(wanted: Sequence[str] | None, class_names: Sequence[str]) -> tuple[int, ...]:

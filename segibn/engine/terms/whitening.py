@@ -22,13 +22,7 @@ from segibn.config.schema import RunConfig
 from segibn.devices import accurate_dtype
 from segibn.engine.objective import Step, Term, Trainee
 from segibn.errors import ConfigError, SegibnError
-from segibn.losses.whitening import (
-    instance_covariance,
-    off_diagonal,
-    pair_variance,
-    sensitive_mask,
-    whitening_loss,
-)
+from segibn.losses.whitening import instance_covariance, off_diagonal, pair_variance, sensitive_mask, whitening_loss
 from segibn.models.ibn import InstanceNorm2d
 from segibn.models.resnet import STAGES, ResNet
 from segibn.models.segmenter import Segmenter

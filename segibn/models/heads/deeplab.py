@@ -19,9 +19,7 @@ class ASPP(nn.Module):
     one value per channel and image, so training needs at least two images in a batch.
     """
 
-    def __init__(
-        self, in_channels: int, channels: int, rates: tuple[int, ...], *, separable: bool = False
-    ) -> None:
+    def __init__(self, in_channels: int, channels: int, rates: tuple[int, ...], *, separable: bool = False) -> None:
         super().__init__()
         dilated = partial(conv3x3_norm_relu, in_channels, channels, separable=separable)
         self.branches = nn.ModuleList([conv_norm_relu(in_channels, channels, 1)])

@@ -15,9 +15,7 @@ def image_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     return mean.view(x.shape[:2]), variance.view(x.shape[:2])
 
 
-def normalize(
-    x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, eps: float
-) -> Tensor:
+def normalize(x: Tensor, mean: Tensor, variance: Tensor, weight: Tensor, bias: Tensor, eps: float) -> Tensor:
     """`(x - mean) / sqrt(variance + eps) * weight + bias`; weight and bias are (C,) or (N, C)."""
     out = torch.empty_like(x)
     unused = x.new_empty(0, dtype=mean.dtype), x.new_empty(0, dtype=mean.dtype)
@@ -40,9 +38,7 @@ def gradient_sums(grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor) -> Ten
     return torch.cat(sums, dim=1).view(2, *mean.shape)
 
 
-def input_gradient(
-    grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor, weight: Tensor, shared: Tensor
-) -> Tensor:
+def input_gradient(grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor, weight: Tensor, shared: Tensor) -> Tensor:
     """`weight * inverse * (grad - shared[1] - x_hat * shared[0])` as one map of each tensor."""
     scale = weight * inverse
     slope = -scale * inverse * shared[0]

@@ -72,9 +72,7 @@ class BatchHalf:
         mean[:, self.channels], variance[:, self.channels] = moments.mean, moments.variance
         return Mixed(mean, variance, mean), moments
 
-    def shared(
-        self, sums: Tensor, pixels: int, norm: Mixed, inverse: Tensor, moments: BatchMoments
-    ) -> Tensor:
+    def shared(self, sums: Tensor, pixels: int, norm: Mixed, inverse: Tensor, moments: BatchMoments) -> Tensor:
         """Sums (2, N, C) of `gradient_sums` -> what `input_gradient` takes off, (2, N, C)."""
         # dx = w / std * (g - mean(g) - x_hat * mean(g * x_hat)), means over what was normalised
         # together.
@@ -102,13 +100,9 @@ class ImageShare:
         moments = _batch_moments(self, mean, variance, count)
         share = self.share.to(mean.dtype)
         mixed = torch.lerp(moments.mean.expand_as(mean), mean, share)
-        return Mixed(
-            mixed, torch.lerp(moments.variance.expand_as(mean), variance, share), mean
-        ), moments
+        return Mixed(mixed, torch.lerp(moments.variance.expand_as(mean), variance, share), mean), moments
 
-    def shared(
-        self, sums: Tensor, pixels: int, norm: Mixed, inverse: Tensor, moments: BatchMoments
-    ) -> Tensor:
+    def shared(self, sums: Tensor, pixels: int, norm: Mixed, inverse: Tensor, moments: BatchMoments) -> Tensor:
         """See `BatchHalf`."""
         # With r = 1 / std of the mix, a pixel x of image n gets through the image's moments, with
         # its mean m: share / pixels * (sum(r g) + sum(r^2 g x_hat) (x - m)); through the batch's,

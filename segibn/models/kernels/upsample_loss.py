@@ -21,11 +21,7 @@ _WORTHWHILE = 512
 
 
 def upsampled_cross_entropy(
-    coarse: Tensor,
-    target: Tensor,
-    *,
-    align_corners: bool = False,
-    class_weights: Tensor | None = None,
+    coarse: Tensor, target: Tensor, *, align_corners: bool = False, class_weights: Tensor | None = None
 ) -> Tensor:
     """Sum over the valid pixels of `upsample(coarse, target.shape[1:])`'s cross-entropy."""
     if class_weights is not None:
@@ -53,9 +49,7 @@ class _PiecewiseLoss(torch.autograd.Function):
     """The sum, and its gradient while the pieces are there."""
 
     @staticmethod
-    def forward(
-        ctx: FunctionCtx, coarse: Tensor, target: Tensor, class_weights: Tensor | None
-    ) -> Tensor:
+    def forward(ctx: FunctionCtx, coarse: Tensor, target: Tensor, class_weights: Tensor | None) -> Tensor:
         height, width = coarse.shape[2:]
         # (N, places down, places across, h, w): the pixels of one place are a coarse map.
         places = target.unflatten(1, (height, -1)).unflatten(3, (width, -1))
@@ -92,9 +86,7 @@ def _pieces(coarse: Tensor) -> Iterator[tuple[slice, slice]]:
             yield slice(first, first + step), slice(top, min(top + lines, height))
 
 
-def _score_piece(
-    source: Tensor, places: Tensor, class_weights: Tensor | None, grad: Tensor | None
-) -> Tensor:
+def _score_piece(source: Tensor, places: Tensor, class_weights: Tensor | None, grad: Tensor | None) -> Tensor:
     """Loss of (n, K, rows + 2, w + 2) logits with their neighbours, its gradient into `grad`."""
     # places: (n, places down, places across, rows, w)
     total = source.new_zeros((), dtype=torch.float64)

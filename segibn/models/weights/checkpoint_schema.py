@@ -67,7 +67,6 @@ def check_content(content: Mapping[str, Any], path: Path) -> None:
         _Content.model_validate(dict(content))
     except ValidationError as error:
         raise CheckpointError(
-            f"{path} is damaged or was changed by hand; take another checkpoint of the run\n"
-            + faults_of(error)
+            f"{path} is damaged or was changed by hand; take another checkpoint of the run\n" + faults_of(error)
         ) from error
     check_finite({f"model.{key}": value for key, value in content["model"].items()}, str(path))

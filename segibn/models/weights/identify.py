@@ -30,9 +30,7 @@ def _signature_of(name: str) -> Signature:
     with torch.device("meta"):
         network = build_backbone(name)
     stages = network.stages_of_parameters()
-    return _signature(
-        network.state_dict(), {k.split(".")[0] for k, stage in stages.items() if stage}
-    )
+    return _signature(network.state_dict(), {k.split(".")[0] for k, stage in stages.items() if stage})
 
 
 def _signature(state: Mapping[str, Tensor], parts: set[str]) -> Signature:

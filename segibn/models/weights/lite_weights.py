@@ -48,9 +48,7 @@ def lite_weights(network: nn.Module, name: str) -> tuple[dict[str, Tensor], Path
                 f"{tuple(value.shape)}; {_again(base)}"
             )
     if len(own) != len(given):
-        raise CheckpointError(
-            f"{path} has {len(given)} tensors for the {len(own)} of timm's {name}; {_again(base)}"
-        )
+        raise CheckpointError(f"{path} has {len(given)} tensors for the {len(own)} of timm's {name}; {_again(base)}")
     return {key: found for (key, _), (_, found) in pairs}, path, others
 
 
@@ -64,8 +62,7 @@ def _file_of(base: str) -> Path:
     digest = _FILES[base].removesuffix(".pth").rpartition("-")[2]
     if not sha256_of(path).startswith(digest):
         raise CheckpointError(
-            f"{path} is cut short or another file: its SHA-256 does not begin with {digest}; "
-            f"{_again(base)}"
+            f"{path} is cut short or another file: its SHA-256 does not begin with {digest}; {_again(base)}"
         )
     return path
 

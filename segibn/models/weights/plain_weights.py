@@ -21,9 +21,7 @@ _AFFINE = ("weight", "bias")
 _STATISTICS = ("running_mean", "running_var")
 
 
-def adapt_plain_weights(
-    state: Mapping[str, Tensor], backbone: nn.Module
-) -> tuple[dict[str, Tensor], list[str]]:
+def adapt_plain_weights(state: Mapping[str, Tensor], backbone: nn.Module) -> tuple[dict[str, Tensor], list[str]]:
     """Cut a plain network's weights to fit an IBN one; return also the keys without a place."""
     adapted, unused = dict(state), []
     for name, module in backbone.named_modules():

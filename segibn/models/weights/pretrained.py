@@ -13,14 +13,7 @@ from segibn.models.weights.download import published_file
 from segibn.models.weights.identify import identify
 from segibn.models.weights.plain_weights import adapt_plain_weights, norms_without_counterpart
 from segibn.models.weights.sources import PUBLISHED, RELEASES, WeightSource
-from segibn.models.weights.state import (
-    COUNTER,
-    compare_states,
-    read_safetensors,
-    read_torch_file,
-    same_kind,
-    shortened,
-)
+from segibn.models.weights.state import COUNTER, compare_states, read_safetensors, read_torch_file, same_kind, shortened
 from segibn.models.weights.tensor_check import check_tensors
 from segibn.models.weights.wrapping import Found, find_network
 from segibn.text import did_you_mean, printable
@@ -49,9 +42,7 @@ class WeightsReport:
         parts = {"fresh": self.fresh, "not used": self.unused, "of another shape": self.other_shape}
         own = {key.split(".", 1)[0] for key in (*self.loaded, *self.fresh)}
         left_out = {key.split(".", 1)[0] for key in self.unused} - own
-        return text + "".join(
-            f"; {what}: {_grouped(keys, left_out)}" for what, keys in parts.items() if keys
-        )
+        return text + "".join(f"; {what}: {_grouped(keys, left_out)}" for what, keys in parts.items() if keys)
 
 
 def _grouped(keys: Iterable[str], in_one_word: Collection[str]) -> str:
@@ -110,8 +101,7 @@ def find_published(source: str, name: str, ibn: str) -> WeightSource:
         if ibn == "c" and there:
             other = f"model.weights={there[0]} with model.weights_match=partial, "
         raise CheckpointError(
-            f"model.weights: {source} has no published weights for {name} with ibn: {ibn}; "
-            f"use {other}a file, or none"
+            f"model.weights: {source} has no published weights for {name} with ibn: {ibn}; use {other}a file, or none"
         )
     return PUBLISHED[key]
 
@@ -158,19 +148,13 @@ def fill(
     """Load what fits; all must, but for counters and `may_be_fresh`, unless `take_some`."""
     own = network.state_dict()
     both = [(key, value, state[key]) for key, value in own.items() if key in state]
-    fits = {
-        key: other
-        for key, value, other in both
-        if value.shape == other.shape and same_kind(key, value, other)
-    }
+    fits = {key: other for key, value, other in both if value.shape == other.shape and same_kind(key, value, other)}
     other_shape = tuple(key for key, *_ in both if key not in fits)
     if all(key.endswith(COUNTER) for key in fits):
         fits = {}
     if take_some and not fits:
         nothing = "no tensor has a name and shape of its backbone"
-        raise CheckpointError(
-            f"{file.source} has nothing of {file.network}: {nothing}.\n{advise(False)}"
-        )
+        raise CheckpointError(f"{file.source} has nothing of {file.network}: {nothing}.\n{advise(False)}")
     spare = {key for key in own if key.endswith(COUNTER) or key in may_be_fresh} - state.keys()
     differences = compare_states({k: v for k, v in own.items() if k not in spare}, state)
     if differences and not take_some:
@@ -189,10 +173,7 @@ def _advice(found: Found, network: str, match: Match, fits: bool) -> str:
     if known is None:
         keys = [printable(f"{found.prefix}{key}")[:200] for key in list(found.state)[:2]]
         where = f" under {printable('.'.join(found.nest))}" if found.nest else ""
-        return (
-            f"The file begins with {', '.join(keys)}{where} and is no network known here. Name "
-            f"another file{or_some}"
-        )
+        return f"The file begins with {', '.join(keys)}{where} and is no network known here. Name another file{or_some}"
     name, ibn, prefix = known
     if network == f"{name} with ibn {ibn}":
         own = "ibn_stages, ibn_ratio and stem of model.backbone, its ibn_affine and whitening"

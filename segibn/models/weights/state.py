@@ -77,8 +77,7 @@ def read_torch_file(path: Path) -> dict[str, Any]:
         raise CheckpointError(f"{path} {_fault(path, error)}") from error
     if not isinstance(content, Mapping):
         raise CheckpointError(
-            f"{path} holds a {type(content).__name__}, not a dict of weights: save the network's "
-            "state_dict()"
+            f"{path} holds a {type(content).__name__}, not a dict of weights: save the network's state_dict()"
         )
     return dict(content)
 
@@ -115,9 +114,7 @@ def _safetensors(path: Path) -> Iterator[ModuleType]:
     try:
         yield safetensors
     except Exception as error:
-        raise CheckpointError(
-            f"{path} is cut short or no safetensors file ({_reason(error)}); get it again"
-        ) from error
+        raise CheckpointError(f"{path} is cut short or no safetensors file ({_reason(error)}); get it again") from error
 
 
 def read_safetensors(path: Path) -> dict[str, Tensor]:
@@ -146,9 +143,7 @@ def read_safetensors_checkpoint(path: Path) -> dict[str, Any]:
 def check_is_file(path: Path) -> None:
     """Raise a `CheckpointError` that names the path if there is no file."""
     if path.is_dir():
-        raise CheckpointError(
-            f"{path} is a folder; name a file in it (in a run folder checkpoints/last.pt)"
-        )
+        raise CheckpointError(f"{path} is a folder; name a file in it (in a run folder checkpoints/last.pt)")
     if not path.is_file():
         kind = " is a device or pipe; give a regular file" if path.exists() else ": no such file"
         raise CheckpointError(f"{path}{kind}")

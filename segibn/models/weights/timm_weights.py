@@ -82,9 +82,7 @@ def _advice(state: Mapping[str, Tensor], place: str, fits: bool) -> str:
     return f"The file begins with {first}{place}. {advice}{or_some}"
 
 
-def _without_classifier(
-    state: Mapping[str, Tensor], backbone: TimmBackbone
-) -> tuple[dict[str, Tensor], list[str]]:
+def _without_classifier(state: Mapping[str, Tensor], backbone: TimmBackbone) -> tuple[dict[str, Tensor], list[str]]:
     """What may belong to the features, and the names of what only classifies or was pruned."""
     given = backbone.network.pretrained_cfg.get("classifier") or ()
     classifiers = (given,) if isinstance(given, str) else tuple(given)

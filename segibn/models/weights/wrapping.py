@@ -89,9 +89,7 @@ def find_network(content: Mapping[str, Any], known: Collection[str], path: Path)
     return first
 
 
-def _nests(
-    content: Any, seen: set[int], name: _Nest = ()
-) -> Iterator[tuple[_Nest, dict[str, Tensor]]]:
+def _nests(content: Any, seen: set[int], name: _Nest = ()) -> Iterator[tuple[_Nest, dict[str, Tensor]]]:
     """Yield the dicts that hold tensors under texts, each once, and the keys that lead to them."""
     if id(content) in seen:
         return
@@ -109,9 +107,7 @@ def _nests(
             yield from _nests(value, seen, (*name, key))
 
 
-def _count(
-    nests: Mapping[_Nest, Mapping[str, Tensor]], known: Collection[str]
-) -> dict[tuple[_Nest, str], int]:
+def _count(nests: Mapping[_Nest, Mapping[str, Tensor]], known: Collection[str]) -> dict[tuple[_Nest, str], int]:
     """Places, a state dict and a prefix, where keys are the network's, and how many."""
     # More than half of the keys there, or of the network's: its parts resemble each other.
     counted = {}

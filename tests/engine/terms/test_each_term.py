@@ -50,9 +50,7 @@ def test_things_are_those_of_cityscapes_in_every_scheme_of_streets() -> None:
     names = scheme_label_set("street11").class_names
     assert {names[index] for index in find_things(None, names)} == expected
     names = scheme_label_set("camvid11").class_names
-    assert {names[index] for index in find_things(None, names)} == {
-        *("sign", "car", "pedestrian", "bicyclist")
-    }
+    assert {names[index] for index in find_things(None, names)} == {*("sign", "car", "pedestrian", "bicyclist")}
 
 
 def test_things_that_are_not_there_are_refused_with_the_fix() -> None:
@@ -60,15 +58,11 @@ def test_things_that_are_not_there_are_refused_with_the_fix() -> None:
     assert find_things(("car",), names) == (2,)
     with pytest.raises(ConfigError, match=r"no class 'trafic sign'; did you mean 'traffic sign'"):
         find_things(("car", "trafic sign"), names)
-    with pytest.raises(
-        ConfigError, match=r"feature_distance\.classes: .*name those that are.*dark"
-    ):
+    with pytest.raises(ConfigError, match=r"feature_distance\.classes: .*name those that are.*dark"):
         find_things(None, ("dark", "bright"))
 
 
-def test_texture_is_that_of_the_plain_image_in_both_networks(
-    configure, make_updater, batch: dict, step_of
-) -> None:
+def test_texture_is_that_of_the_plain_image_in_both_networks(configure, make_updater, batch: dict, step_of) -> None:
     updater = make_updater(configure(("texture",), FLOAT32))
     (term,) = updater.objective.terms
     step = plain_and_restyled(step_of(updater, batch, iteration=3))
@@ -83,9 +77,7 @@ def test_texture_is_that_of_the_plain_image_in_both_networks(
     assert term(step).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
-def test_texture_needs_no_second_pass_where_nothing_is_restyled(
-    configure, make_updater, batch: dict, step_of
-) -> None:
+def test_texture_needs_no_second_pass_where_nothing_is_restyled(configure, make_updater, batch: dict, step_of) -> None:
     updater = make_updater(configure(("texture", "consistency"), FLOAT32))
     term = updater.objective.terms[0]
     step = step_of(updater, batch)
@@ -99,9 +91,7 @@ def test_texture_needs_no_second_pass_where_nothing_is_restyled(
     assert value > 0
 
 
-def test_consistency_compares_the_two_views_of_each_image(
-    configure, make_updater, batch: dict, step_of
-) -> None:
+def test_consistency_compares_the_two_views_of_each_image(configure, make_updater, batch: dict, step_of) -> None:
     updater = make_updater(configure(("consistency",), FLOAT32))
     (term,) = updater.objective.terms
     step = step_of(updater, batch)
@@ -112,9 +102,7 @@ def test_consistency_compares_the_two_views_of_each_image(
     assert updater.objective.views == 2
 
 
-def test_mean_teacher_is_the_moving_average_of_now(
-    configure, make_updater, batch: dict, step_of
-) -> None:
+def test_mean_teacher_is_the_moving_average_of_now(configure, make_updater, batch: dict, step_of) -> None:
     updater = make_updater(configure(("mean_teacher",), FLOAT32))
     (term,) = updater.objective.terms
     step, values = step_of(updater, batch), []

@@ -20,9 +20,7 @@ def two_updates(updater: Updater, batch: dict) -> list[float]:
 
 
 @every_term
-def test_two_updates_with_it_differ_from_those_without(
-    name: str, configure, make_updater, batch: dict
-) -> None:
+def test_two_updates_with_it_differ_from_those_without(name: str, configure, make_updater, batch: dict) -> None:
     losses, weights = [], []
     for names in ((), (name,)):
         updater = make_updater(configure(names))
@@ -34,9 +32,7 @@ def test_two_updates_with_it_differ_from_those_without(
 
 
 @every_term
-def test_the_network_it_leaves_is_one_without_it(
-    name: str, configure, make_updater, batch: dict
-) -> None:
+def test_the_network_it_leaves_is_one_without_it(name: str, configure, make_updater, batch: dict) -> None:
     plain, ours = (make_updater(configure(names)) for names in ((), (name,)))
     two_updates(ours, batch)
     state = ours.model.state_dict()
@@ -86,9 +82,7 @@ def test_accumulated_steps_give_the_gradients_of_the_whole_batch(
         torch.testing.assert_close(parts, whole, rtol=1e-4, atol=1e-5)
 
 
-def test_a_run_cut_in_the_middle_ends_with_the_same_bits(
-    configure, blocks: Path, tmp_path: Path
-) -> None:
+def test_a_run_cut_in_the_middle_ends_with_the_same_bits(configure, blocks: Path, tmp_path: Path) -> None:
     common = ("engine.checkpoint_every=1", "engine.keep_checkpoints=9", "data.val=null")
     config = configure(TERMS, (*common, "optim.iterations=2"))
     whole = train(config, datasets_root=blocks, output=tmp_path / "whole").checkpoint
@@ -99,7 +93,6 @@ def test_a_run_cut_in_the_middle_ends_with_the_same_bits(
     for key, value in expected["model"].items():
         assert torch.equal(value, found["model"][key]), key
     losses = [
-        [json.loads(line)["loss"] for line in (tmp_path / run / "metrics.jsonl").open()]
-        for run in ("whole", "cut")
+        [json.loads(line)["loss"] for line in (tmp_path / run / "metrics.jsonl").open()] for run in ("whole", "cut")
     ]
     assert losses[0][1:] == losses[1]

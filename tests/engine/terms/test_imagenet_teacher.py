@@ -43,9 +43,7 @@ def test_updates_and_a_resume_leave_it_as_the_file_has_it(
     assert not torch.equal(teacher.backbone.conv1.weight, trained)
 
 
-def test_terms_share_it_and_its_pass_and_forget_it_after_the_step(
-    configure, make_updater, batch: dict
-) -> None:
+def test_terms_share_it_and_its_pass_and_forget_it_after_the_step(configure, make_updater, batch: dict) -> None:
     updater = make_updater(configure(("feature_distance", "texture")))
     first, second = (term.teacher for term in updater.objective.terms)
     assert first is second
@@ -104,9 +102,7 @@ def test_weights_of_the_training_are_its_own_where_no_others_are_named(
     assert is_the_file(imagenet_teacher("texture", str(other), config, trainee), other)
 
 
-def test_weights_of_another_network_are_refused_with_the_fix(
-    blocks_config: Path, tmp_path: Path
-) -> None:
+def test_weights_of_another_network_are_refused_with_the_fix(blocks_config: Path, tmp_path: Path) -> None:
     config = load_config(blocks_config)
     path = tmp_path / "wrong.pth"
     torch.save({"conv1.weight": torch.from_numpy(np.zeros((64, 3, 7, 7), np.float32))}, path)

@@ -29,10 +29,7 @@ from segibn.models.sync_norm import synchronize_batch_norms
 BACKBONE = {"name": "resnet18", "ibn": "b", "ibn_affine": False, "output_stride": 16}
 NORMS = {"bn1": 64, "layer1.1.IN": 64, "layer2.1.IN": 128}
 PARTS = "model.backbone={name: resnet18, ibn: b, ibn_affine: false, output_stride: 16}"
-ISW = (
-    "generalise.whitening="
-    "{statistics_after: 1, statistics_iterations: 2, statistics_passes: 2, weight: 0.3}"
-)
+ISW = "generalise.whitening={statistics_after: 1, statistics_iterations: 2, statistics_passes: 2, weight: 0.3}"
 
 
 def build_model(**backbone: object) -> Segmenter:
@@ -114,13 +111,9 @@ def test_iw_and_irw_are_the_mean_over_the_norms_of_numpys_loss(kind: str, margin
 
 
 @pytest.mark.parametrize("passes", [1, 2])
-def test_isw_whitens_what_moved_in_all_its_statistics_passes_and_nothing_before(
-    passes: int,
-) -> None:
+def test_isw_whitens_what_moved_in_all_its_statistics_passes_and_nothing_before(passes: int) -> None:
     model = build_model()
-    settings = WhiteningConfig(
-        statistics_after=2, statistics_iterations=2, statistics_passes=passes
-    )
+    settings = WhiteningConfig(statistics_after=2, statistics_iterations=2, statistics_passes=passes)
     term = make_term(model, settings, pasta={})
     moved = {name: [] for name in NORMS}
     for iteration in range(4):

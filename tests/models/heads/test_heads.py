@@ -21,33 +21,20 @@ HEADS = {
     "deeplabv3-stride-8": (DeepLabV3Head, {"channels": 8, "atrous_rates": (12, 24, 36)}),
     "deeplabv3-separable": (DeepLabV3Head, {"channels": 8, "separable": True}),
     "deeplabv3plus": (DeepLabV3PlusHead, {"channels": 8, "low_level_channels": 6}),
-    "deeplabv3plus-separable": (
-        DeepLabV3PlusHead,
-        {"channels": 8, "low_level_channels": 6, "separable": True},
-    ),
-    "deeplabv3plus-split": (
-        DeepLabV3PlusHead,
-        {"channels": 8, "low_level_channels": 6, "refine": "split"},
-    ),
+    "deeplabv3plus-separable": (DeepLabV3PlusHead, {"channels": 8, "low_level_channels": 6, "separable": True}),
+    "deeplabv3plus-split": (DeepLabV3PlusHead, {"channels": 8, "low_level_channels": 6, "refine": "split"}),
 }
 
 
 def _specs(output_stride: int) -> dict[str, FeatureSpec]:
     channels = (4, 6, 8, 10)
-    return {
-        f"layer{i + 1}": FeatureSpec(c, min(4 * 2**i, output_stride))
-        for i, c in enumerate(channels)
-    }
+    return {f"layer{i + 1}": FeatureSpec(c, min(4 * 2**i, output_stride)) for i, c in enumerate(channels)}
 
 
-def _features(
-    specs: dict[str, FeatureSpec], size: tuple[int, int], n: int = 2
-) -> dict[str, Tensor]:
+def _features(specs: dict[str, FeatureSpec], size: tuple[int, int], n: int = 2) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(0)
     return {
-        name: torch.randn(
-            n, s.channels, -(-size[0] // s.stride), -(-size[1] // s.stride), generator=generator
-        )
+        name: torch.randn(n, s.channels, -(-size[0] // s.stride), -(-size[1] // s.stride), generator=generator)
         for name, s in specs.items()
     }
 

@@ -38,9 +38,7 @@ def _image(count: int) -> Tensor:
 
 
 @pytest.mark.parametrize("method", ALWAYS)
-def test_evaluation_and_state_dict_are_those_of_the_network_without(
-    backbone: nn.Module, method: str
-) -> None:
+def test_evaluation_and_state_dict_are_those_of_the_network_without(backbone: nn.Module, method: str) -> None:
     perturbed = _perturbed(backbone, **{method: ALWAYS[method]})
     assert list(perturbed.state_dict()) == list(backbone.state_dict())
     assert len(list(perturbed.modules())) == len(list(backbone.modules()))
@@ -50,9 +48,7 @@ def test_evaluation_and_state_dict_are_those_of_the_network_without(
 
 @pytest.mark.parametrize("method", ALWAYS)
 @pytest.mark.parametrize("layer", LAYERS)
-def test_in_training_the_named_feature_changes_and_none_before_it(
-    backbone: nn.Module, method: str, layer: str
-) -> None:
+def test_in_training_the_named_feature_changes_and_none_before_it(backbone: nn.Module, method: str, layer: str) -> None:
     section = {**ALWAYS[method], "layers": [layer]}
     if method == "mrfp":
         section["style_layers"] = []

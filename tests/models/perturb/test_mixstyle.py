@@ -23,12 +23,8 @@ def test_moments_are_exactly_the_mix_and_the_normalised_content_stays() -> None:
     x, own, p = feature.numpy(), share.numpy(), partner.numpy()
     mean, std = x.mean(PIXELS, keepdims=True), x.std(PIXELS, keepdims=True)
     atol = 1e-5  # epsilon below the root
-    np.testing.assert_allclose(
-        mixed.mean(PIXELS, keepdims=True), own * mean + (1 - own) * mean[p], atol=1e-12
-    )
-    np.testing.assert_allclose(
-        mixed.std(PIXELS, keepdims=True), own * std + (1 - own) * std[p], atol=atol
-    )
+    np.testing.assert_allclose(mixed.mean(PIXELS, keepdims=True), own * mean + (1 - own) * mean[p], atol=1e-12)
+    np.testing.assert_allclose(mixed.std(PIXELS, keepdims=True), own * std + (1 - own) * std[p], atol=atol)
     new_mean, new_std = mixed.mean(PIXELS, keepdims=True), mixed.std(PIXELS, keepdims=True)
     np.testing.assert_allclose((mixed - new_mean) / new_std, (x - mean) / std, atol=1e-12)
 

@@ -3,11 +3,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from segibn.models.perturb.mrfp import (
-    HighResolutionPerturbation,
-    MultiResolutionPerturbation,
-    overcomplete,
-)
+from segibn.models.perturb.mrfp import HighResolutionPerturbation, MultiResolutionPerturbation, overcomplete
 from segibn.models.perturb.np_plus import NormalizationPerturbation
 
 # Dilation and size relative to the feature, stage by stage, as in the authors' released code.

@@ -26,9 +26,7 @@ def _factors(x: Tensor, y: Tensor) -> tuple[np.ndarray, np.ndarray]:
 
 
 @pytest.mark.parametrize("perturbation", [NP, NP_PLUS])
-def test_mean_times_beta_and_spread_times_alpha_and_nothing_else(
-    perturbation: NormalizationPerturbation,
-) -> None:
+def test_mean_times_beta_and_spread_times_alpha_and_nothing_else(perturbation: NormalizationPerturbation) -> None:
     feature = _features(4)
     torch.manual_seed(0)
     perturbed = perturbation(feature)
@@ -36,9 +34,7 @@ def test_mean_times_beta_and_spread_times_alpha_and_nothing_else(
     x = feature.numpy()
     mean = x.mean(PIXELS, keepdims=True)
     np.testing.assert_allclose(perturbed, alpha * (x - mean) + beta * mean, atol=1e-12)
-    np.testing.assert_allclose(
-        perturbed.numpy().std(PIXELS), np.abs(alpha[..., 0, 0]) * x.std(PIXELS), rtol=1e-12
-    )
+    np.testing.assert_allclose(perturbed.numpy().std(PIXELS), np.abs(alpha[..., 0, 0]) * x.std(PIXELS), rtol=1e-12)
     assert len(np.unique(alpha.round(9))) == len(np.unique(beta.round(9))) == alpha.size
 
 
