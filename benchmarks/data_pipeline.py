@@ -29,9 +29,9 @@ from benchmarks import data_rivals as rivals
 from benchmarks.data_steps import STEPS
 from benchmarks.memory import MIB, Builder
 from benchmarks.timing import Benchmark, Call, Row, make_parser, run
-from segibn.data.cache.disk_cache import CacheJob, DiskCache, build, path_of
 from segibn.data.dataset import SegmentationDataset
 from segibn.data.datasets.source import Place
+from segibn.data.disk_cache import DiskCache
 from segibn.data.samples import SamplePaths, pair_by_name
 from segibn.data.transforms import TrainTransform
 from segibn.files.pictures import image_size
@@ -144,9 +144,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _measure(task: rivals.Task, folder: Path, options: argparse.Namespace) -> int:
-    job = CacheJob(task.samples, CITYSCAPES, None, folder)
-    build(job, range(len(task.samples)), threads=1)
-    cache = job.open()
+    cache = DiskCache(task.samples, CITYSCAPES, None, folder)
     require_identical(task, cache, rounds=1 if options.quick else 8)
     builders: dict[str, Builder] = {
         PLAIN: lambda: ours(task, None),
@@ -190,15 +188,12 @@ def _conditions(task: rivals.Task, cache: DiskCache) -> str:
     low, high = rivals.SCALE_RANGE
     names = ", ".join(sample.name for sample in task.samples)
     files = [path for sample in task.samples for path in (sample.image, sample.target)]
-    tiles = [path_of(cache.folder, name) for name in cache.names]
-    in_files, in_cache = (
-        sum(path.stat().st_size for path in paths) / len(task.samples) / MIB for paths in (files, tiles)
-    )
+    in_files = sum(path.stat().st_size for path in files) / len(task.samples) / MIB
     pixels = 4 * task.size[0] * task.size[1] / MIB
     return (
         f"{len(task.samples)} frames of {size} ({names}), crop {crop}, scale {low}-{high}, flip, "
         f"colour jitter {rivals.JITTER} with probability {rivals.JITTER_PROBABILITY}; a frame "
-        f"takes {in_files:.2f} MiB in files, {in_cache:.2f} in the cache, {pixels:.2f} as pixels"
+        f"takes {in_files:.2f} MiB in files, {pixels:.2f} in the cache"
     )
 
 

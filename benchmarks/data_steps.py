@@ -11,9 +11,8 @@ import numpy as np
 
 from benchmarks.data_rivals import JITTER, SCALE_RANGE, Task
 from benchmarks.timing import Call
-from segibn.data.cache.disk_cache import CacheJob, DiskCache
-from segibn.data.cache.tiles import encode as encode_tiles
 from segibn.data.color import adjust, blur, draw_jitter
+from segibn.data.disk_cache import DiskCache
 from segibn.data.frame import open_frame, resize_image, resize_target
 from segibn.data.transforms import TrainTransform, Window
 from segibn.labels.cityscapes import CITYSCAPES
@@ -48,44 +47,24 @@ def decode(task: Task, cache: DiskCache) -> Call:
     return work
 
 
-def read_tiles(task: Task, cache: DiskCache) -> Call:
-    """Read and decode the window from the disk cache."""
+def read_cached(task: Task, cache: DiskCache) -> Call:
+    """Read the window from the disk cache."""
     windows = _Windows(task)
 
     def work() -> None:
-        for frame, window in zip(cache, windows.next(), strict=True):
-            frame.read(window.source)
+        for index, window in enumerate(windows.next()):
+            cache[index].read(window.source)
 
     return work
 
 
-def read_plain_pixels(task: Task, cache: DiskCache) -> Call:
-    """Copy the window out of uncompressed pixels in a file, which the cache might have been."""
-    windows = _Windows(task)
-    files = []
-    for number, frame in enumerate(cache):
-        for name, pixels in zip(("image", "target"), frame.read(), strict=True):
-            path = cache.folder / f"{number}_{name}.npy"
-            np.save(path, pixels)
-            files.append(path)
+def write(task: Task, cache: DiskCache) -> Call:
+    """Put a whole frame into the cache: decode and write it; done once for each frame."""
 
     def work() -> None:
-        for number, window in enumerate(windows.next()):
-            top, left, bottom, right = window.source
-            for path in files[2 * number : 2 * number + 2]:
-                np.load(path, mmap_mode="r")[top:bottom, left:right].copy()
-
-    return work
-
-
-def encode(task: Task, cache: DiskCache) -> Call:
-    """Make a whole frame ready for the cache: decode, hash, compress; done once for each frame."""
-    job = CacheJob(task.samples, CITYSCAPES, None, cache.folder)
-
-    def work() -> None:
-        for sample in task.samples:
-            job.note_of(sample)
-            encode_tiles(*open_frame(sample, CITYSCAPES).read())
+        for index in range(len(task.samples)):
+            cache.path_of(index).unlink(missing_ok=True)
+            cache[index].read((0, 0, 1, 1))
 
     return work
 
@@ -135,9 +114,8 @@ def _on_crops(task: Task, step: Callable[[np.ndarray, np.ndarray, np.random.Gene
 
 STEPS = {
     "decode the window": decode,
-    "read the window's tiles": read_tiles,
-    "read plain pixels": read_plain_pixels,
-    "put a frame into the cache": encode,
+    "read the window from the cache": read_cached,
+    "put a frame into the cache": write,
     "resize": resize,
     "flip": flip,
     "colour jitter": jitter,

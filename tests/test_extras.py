@@ -66,12 +66,6 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it():
             "import numpy\nfrom segibn.files.rle import encode_rle",
             "encode_rle(numpy.zeros((2, 2), bool))",
         ),
-        (
-            "imagecodecs",
-            "train",
-            "from segibn.data.cache.disk_cache import CacheJob",
-            "CacheJob([], None, None, Path('cache')).open()",
-        ),
     ],
 )
 def test_every_feature_of_an_extra_says_which(tmp_path, package, extra, imports, call):

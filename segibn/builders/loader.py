@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.builders.sampling import build_plan, require_memory
-from segibn.builders.sets import TrainingSet, build_label_set, index_dataset, require_targets, tiles_folder
+from segibn.builders.sets import TrainingSet, build_label_set, index_dataset, require_targets
 from segibn.config.data import DataConfig, DatasetConfig
 from segibn.config.schema import RunConfig
-from segibn.data.cache.disk_cache import CacheJob
-from segibn.data.cache.folder import cache_folder
+from segibn.data.cache_folder import cache_folder
 from segibn.data.color import Degradation
 from segibn.data.dataset import MixedDataset, SegmentationDataset
+from segibn.data.disk_cache import DiskCache
 from segibn.data.frame import Arrays, Frame
 from segibn.data.frames import Frames, preload
 from segibn.data.loader import (
@@ -69,8 +69,9 @@ def _build_dataset(config: RunConfig, one: TrainingSet, root: Path | None) -> Se
     data, samples, label_set, resize = config.data, one.samples, one.label_set, one.resize
     cache: Sequence[Arrays | Frame] | None = None
     if data.cache == "disk":
-        tiles = tiles_folder(one.dataset, label_set, resize, cache_folder(root))
-        cache = CacheJob(samples, label_set, resize, tiles).open()
+        folder = cache_folder(root) / "pixels" / f"{one.dataset.name}_{one.dataset.split}"
+        cache = DiskCache(samples, label_set, resize, folder)
+        cache.require_space()
     elif data.cache == "memory":
         threads = auto_workers(rank_and_world()[1])
         cache = preload(samples, label_set, resize, threads=threads)

@@ -1,6 +1,5 @@
 """Data sets of a config: a data set's part of it and the folder above -> samples and label sets."""
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from glob import escape
@@ -139,18 +138,6 @@ def training_sets(data: DataConfig, datasets_root: Path) -> tuple[TrainingSet, .
             ) from None
         sets.append(TrainingSet(dataset, samples, table, size))
     return tuple(sets)
-
-
-def tiles_folder(dataset: DatasetConfig, label_set: LabelSet, resize: tuple[int, int] | None, root: Path) -> Path:
-    """Return the folder of one data set's disk cache below ``root``, that of all caches.
-
-    Its name has a hash of what frames depend on besides their files; parts of a split share it.
-    """
-    size = "native" if resize is None else f"{resize[0]}x{resize[1]}"
-    where = "" if dataset.folder is None else f"{dataset.folder.images} {dataset.folder.targets}"
-    content = label_set.lookup.tobytes() + f"{size} {where} {label_set.colors}".encode()
-    digest = hashlib.sha256(content).hexdigest()[:8]
-    return root / "tiles" / f"{dataset.name}_{dataset.split}_{size}_{digest}"
 
 
 def splits_of(dataset: DatasetConfig, datasets_root: Path) -> tuple[str, ...]:

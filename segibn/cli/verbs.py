@@ -62,7 +62,6 @@ GROUPS = (
         "segibn check cityscapes --datasets /data",
         Verb("sample-data", "synthetic scenes in official layouts"),
         Verb("check", "read every file of a data set and list what is wrong"),
-        Verb("cache", "keep a training set as tiles for faster loading"),
     ),
     Group("develop", "segibn completion bash", Verb("completion", "complete segibn's words in bash, zsh or fish")),
 )

@@ -241,8 +241,8 @@ class DataConfig(Frozen):
     workers: values.Workers | Literal["auto"] = "auto"
     """Loader processes for each training process; auto = cores shared out, at most 8."""
     cache: Literal["none", "memory", "disk"] = "none"
-    """memory = decode (and resize) every training frame once and keep it; disk = read the tiles of
-    ``segibn cache``. Samples are the same, bit by bit."""
+    """memory = decode (and resize) every training frame once and keep it; disk = write it once as plain
+    pixels, four bytes each, to SEGIBN_CACHE or .segibn beside the data sets. Samples are the same, bit by bit."""
     cache_limit_gib: values.GiB = 8.0
     """Refuse ``cache: memory`` above this, before any work is done."""
 

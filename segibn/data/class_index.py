@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from segibn.data.cache.folder import cache_folder
+from segibn.data.cache_folder import cache_folder
 from segibn.data.frame import Size, resize_target
 from segibn.data.regions import class_regions
 from segibn.data.samples import SamplePaths

@@ -40,7 +40,7 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
     resize: tuple[int, int] | None = None
     """(H, W) of the frames before the transform; None for native size."""
     cache: Sequence[Arrays | Frame] | None = None
-    """Every sample already resized, from `frames.preload` or `cache.disk_cache`."""
+    """Every sample already resized, from `frames.preload` or a `DiskCache`."""
 
     def __len__(self) -> int:
         return len(self.samples)

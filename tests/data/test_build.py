@@ -2,16 +2,16 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from segibn.builders.loader import build_eval_frames, build_train_loader
-from segibn.builders.sets import index_dataset, tiles_folder, training_sets
+from segibn.builders.sets import index_dataset, training_sets
 from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
-from segibn.data.cache.disk_cache import CacheJob, build
 from segibn.errors import ConfigError, DatasetError
 from segibn.files.encode import write_image, write_label_png
 
@@ -52,27 +52,34 @@ def test_first_crops_are_half_as_large_and_show_as_much(make_cityscapes: Callabl
     assert torch.equal(resumed["image"], found[2]["image"])
 
 
-def test_a_disk_cache_is_found_by_its_variable_and_belongs_to_classes_and_resize(
+def test_the_disk_cache_gives_the_same_samples_and_tells_classes_and_sizes_apart(
     make_cityscapes: Callable[..., Path], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     make_cityscapes()
     monkeypatch.setenv("SEGIBN_CACHE", str(tmp_path / "caches"))
+    there = 0
+    for changes in ({}, {"resize": [12, 20]}, {"classes": "street11"}):
+        config = _run({"name": "cityscapes"}, cache="disk", **changes)
+        sets = training_sets(config.data, root)
+        plain = list(build_train_loader(_run({"name": "cityscapes"}, **changes), sets))
+        for _ in range(2):  # written, then read
+            for one, other in zip(build_train_loader(config, sets), plain, strict=True):
+                assert torch.equal(one["image"], other["image"])
+                assert torch.equal(one["target"], other["target"])
+        files = list((tmp_path / "caches" / "pixels" / "cityscapes_train").rglob("*.npy"))
+        assert len(files) > there
+        there = len(files)
+
+
+def test_a_disk_cache_that_does_not_fit_is_refused_before_any_work(
+    make_cityscapes: Callable[..., Path], root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_cityscapes()
+    monkeypatch.setenv("SEGIBN_CACHE", str(tmp_path / "caches"))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=100))
     config = _run({"name": "cityscapes"}, cache="disk")
-    sets = training_sets(config.data, root)
-    samples, labels = sets[0].samples, sets[0].label_set
-    with pytest.raises(DatasetError, match="no cache for this data set yet"):
-        build_train_loader(config, sets)
-    folder = tiles_folder(config.data.train, labels, None, tmp_path / "caches")
-    assert folder.parent == tmp_path / "caches" / "tiles"
-    build(CacheJob(samples, labels, None, folder), range(3), threads=1)
-    plain = build_train_loader(_run({"name": "cityscapes"}), sets)
-    for one, other in zip(build_train_loader(config, sets), plain, strict=True):
-        assert torch.equal(one["image"], other["image"])
-        assert torch.equal(one["target"], other["target"])
-    for changes in ({"resize": [12, 20]}, {"classes": "street11"}):
-        other = _run({"name": "cityscapes"}, cache="disk", **changes)
-        with pytest.raises(DatasetError, match="no cache for this data set yet"):
-            build_train_loader(other, training_sets(other.data, root))
+    with pytest.raises(DatasetError, match=r"data\.cache disk would take .* name another disk by SEGIBN_CACHE"):
+        build_train_loader(config, training_sets(config.data, root))
 
 
 def test_a_batch_that_does_not_divide_over_the_processes_is_refused(

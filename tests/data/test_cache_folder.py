@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from segibn.data.cache.folder import cache_folder
+from segibn.data.cache_folder import cache_folder
 from segibn.data.class_index import IndexJob
 from segibn.data.samples import SamplePaths
 from segibn.labels.cityscapes import CITYSCAPES

@@ -9,9 +9,9 @@ import torch
 from segibn.builders.loader import build_eval_frames
 from segibn.builders.sets import build_label_set, index_dataset
 from segibn.config.data import DatasetConfig
-from segibn.data.cache.disk_cache import CacheJob, build
 from segibn.data.class_index import IndexJob
 from segibn.data.dataset import SegmentationDataset
+from segibn.data.disk_cache import DiskCache
 from segibn.data.frame import ArrayFrame, open_frame
 from segibn.data.transforms import TrainTransform
 from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
@@ -108,11 +108,9 @@ def test_samples_of_real_frames_from_the_cache_are_those_of_the_files(
     dataset = DatasetConfig(name=name, split="train")
     samples = index_dataset(dataset, real_data)[:4]
     labels = build_label_set(dataset)
-    job = CacheJob(samples, labels, None, tmp_path / "cache")
-    build(job, range(len(samples)), threads=2)
     transform = TrainTransform((768, 768), (0.5, 2.0), color_jitter=(0.4, 0.4, 0.4, 0.1))
     plain = SegmentationDataset(samples, labels, transform)
-    cached = SegmentationDataset(samples, labels, transform, cache=job.open())
+    cached = SegmentationDataset(samples, labels, transform, cache=DiskCache(samples, labels, None, tmp_path / "cache"))
     for position in range(24):
         key = (position, position % len(samples))
         for part in ("image", "target"):

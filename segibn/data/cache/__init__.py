@@ -1,1 +1,0 @@
-"""Decoded frames kept on disk, as tiles."""
