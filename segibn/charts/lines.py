@@ -22,7 +22,6 @@ class Line:
     spread: Sequence[float] = ()  # half the length of the bar at each value; empty = no bars
     faint: ArrayLike | None = None  # values that it smooths, drawn pale below it
     series: int | None = None  # its colour, mark and dashes; None = its place among the lines
-    dashed: bool = False
     has_marks: bool = True
 
 
@@ -33,7 +32,6 @@ def line_chart(
     names: Mapping[float, str] | None = None,
     *,
     last: int | None = None,
-    is_log: bool = False,
     from_zero: bool = True,
     has_legend: bool = True,
     size: tuple[float, float] = style.FILE_SIZE,
@@ -41,14 +39,11 @@ def line_chart(
 ) -> "style.Figure":
     """Draw lines over named places, or else over iterations up to the ``last``.
 
-    ``is_log`` is of the horizontal axis, ``from_zero`` of the vertical one; ``size`` in points;
+    ``from_zero`` is of the vertical axis; ``size`` in points;
     ``tips``: ascending place -> what a page tells there.
     """
     figure, axes = style.new_figure(size)
     handles = [_draw(axes, line, place) for place, line in enumerate(lines)]
-    if is_log:
-        axes.set_xscale("log")
-        axes.minorticks_off()
     if names is None:
         _scale_of_iterations(axes, last)
     else:
@@ -75,7 +70,7 @@ def _draw(axes: Any, line: Line, place: int) -> Any:
     y = np.asarray(line.y, dtype=float)
     y = np.where(np.isfinite(y), y, np.nan)
     x = np.arange(len(y)) if line.x is None else np.asarray(line.x)
-    is_dashed = line.dashed or number // len(style.SERIES) % 2 == 1
+    is_dashed = number // len(style.SERIES) % 2 == 1
     look: dict[str, Any] = {"color": color, "linestyle": "--" if is_dashed else "-"}
     if line.has_marks:
         look |= {"marker": style.MARKS[number % len(style.MARKS)], "markeredgecolor": style.PAPER}

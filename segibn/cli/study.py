@@ -3,18 +3,23 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import add_study_arguments, datasets_root, datasets_words, study_changes
+from segibn.cli.arguments import add_study_arguments, datasets_root, datasets_words, require_runs, study_changes
 from segibn.cli.parser import VerbParser, command_text, print_next, print_then, verb_parser
 from segibn.text.streams import outliving_readers
 
 EXAMPLE = """\
-example (real frames, three networks, three seeds):
-  segibn study real/camera_ibn --ibn none a b --seeds 0 1 2 \\
-      --datasets /data --output runs/camera \\
+examples:
+  segibn study real/camera_ibn --ibn none a b --seeds 0 1 2 --datasets /data --output runs/camera \\
       --on camvid:val cityscapes:val --results results/camera_to_camera
+  segibn study my_config.yaml --grid optim.lr=0.01,0.03 data.crop_size=[256,512],[512,512] --output runs/grid
+  segibn study cityscapes_ibn --from runs/gta5_ibn --baseline --grid data.train.fraction=0.1,0.2,0.3,1 \\
+      --on cityscapes:val --output runs/fine_tune     (IBN-Net's fine-tuning on shares of the target)
 
-the label of --on names a column, that of --train-label the training domain; where both are the
-same, the table takes that column as the network's own domain and gives the others' drop
+The label of --on names a column, that of --train-label the training domain; where both are the
+same, the table takes that column as the network's own domain and gives the others' drop.
+--grid trains every combination; of a+b=1+2,3+4 two keys change together. With --from each training
+starts from the source with its network and, where there are several, its seed; with other classes
+the classifier starts fresh. Shares of a set are nested: a smaller one is part of every larger one.
 
 A finished run is not trained again and an interrupted one is resumed, so that the command may be
 repeated, and given with fewer configs or seeds to several processes at a time.
@@ -26,22 +31,35 @@ def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("configs", nargs="+", type=Path, help="YAML files, or names of shipped configs")
     add("--train-label", metavar="LABEL", help="name of the training domain in the table")
+    about = "values of a config key, each of which is trained"
+    add("--grid", nargs="+", default=[], metavar="KEY=V,V", help=about)
+    about = "run folders or files that trainings start from"
+    add("--from", nargs="+", default=[], dest="sources", metavar="RUN", help=about)
+    add("--baseline", action="store_true", help="train each without a source too, from model.weights")
     add_study_arguments(parser, "sets to score on; without any, the study only trains")
     parser.needs("--train-label", "--on")
     parser.needs("--results", "--on")
+    parser.needs("--baseline", "--from")
 
 
 @outliving_readers()
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     changes = study_changes(arguments)
+    require_runs(arguments.sources)
 
     from segibn.runs.sets import parse_labelled_sets
-    from segibn.runs.study import load_configs, train_once
+    from segibn.runs.study import Beginnings, load_configs, train_once
 
     root, output = datasets_root(arguments.datasets), arguments.output
     sets = parse_labelled_sets(arguments.on)
-    configs = list(load_configs(arguments.configs, *changes))
+    configs = list(load_configs(arguments.configs, *changes, arguments.grid))
+    if arguments.sources:
+        from segibn.runs.loading import load_checkpoint  # torch only after the configs are right
+
+        beginnings = Beginnings([load_checkpoint(run) for run in arguments.sources], root)
+        alone = configs if arguments.baseline else []
+        configs = [*alone, *map(beginnings.of, configs)]
     runs = [train_once(config, root, output) for config in configs]
     if not sets:
         command = command_text("cross-domain", *runs, *datasets_words(arguments.datasets))

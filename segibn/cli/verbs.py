@@ -28,7 +28,6 @@ GROUPS = (
         "segibn train gta5_ibn --datasets /data optim.lr=0.02",
         Verb("demo", "the whole job on synthetic frames in minutes: start here"),
         Verb("train", "train a network as a config says"),
-        Verb("fine-tune", "fine-tune networks on shares of a target and score them"),
         Verb("study", "several configs and seeds: train, score, one table"),
         Verb("configs", "list the shipped configs, print one, copy one to edit"),
     ),

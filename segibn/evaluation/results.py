@@ -6,20 +6,17 @@ from typing import Any
 
 from segibn.evaluation.cross_domain import format_cross_domain
 from segibn.evaluation.feature_divergence import format_divergence
-from segibn.evaluation.fine_tune import format_fine_tune
 from segibn.evaluation.inference_table import format_inference
 from segibn.evaluation.stress import format_stress
 from segibn.files.writing import read_json
 
 ROWS_FILE = "cross_domain.json"
 CONDITIONS_FILE = "conditions.json"
-FINE_TUNE_FILE = "fine_tune.json"
 
 _TABLES: dict[str, Callable[[Any], str]] = {
     "stress.json": format_stress,
     "feature_divergence.json": lambda content: format_divergence(content["rows"]),
     "inference.json": format_inference,
-    FINE_TUNE_FILE: format_fine_tune,
 }
 
 

@@ -25,25 +25,30 @@ class Network:
     backbone: str
     ibn: str
     on_target: bool = False
+    start: str = ""
+    """The run that it started from, "" = none."""
 
     @classmethod
     def of(cls, row: Row) -> "Network":
         """The network of a row, whatever its seed."""
         on_target = row.get("selection") == ON_TARGET
-        return cls(row["train"], str(row.get("network") or ""), row["ibn"], on_target)
+        start = str(row.get("start") or "")
+        return cls(row["train"], str(row.get("network") or ""), row["ibn"], on_target, start)
 
     @property
     def title(self) -> str:
         """Name as printed, for example "resnet18, IBN-a"."""
         ibn = "no IBN" if self.ibn == "none" else f"IBN-{self.ibn}" if self.ibn else ""
-        title = ", ".join(filter(None, (self.backbone, ibn)))
+        started = f"started from {self.start}" if self.start else ""
+        title = ", ".join(filter(None, (self.backbone, ibn, started)))
         return f"{title} (checkpoint chosen on the target)" if self.on_target else title
 
     @property
-    def rank(self) -> tuple[str, int, str]:
+    def rank(self) -> tuple[str, int, str, str]:
         """Sort key: by backbone, then plain networks first and variants in the paper's order."""
         known = self.ibn in _IBN_ORDER
-        return self.backbone, _IBN_ORDER.index(self.ibn) if known else len(_IBN_ORDER), self.ibn
+        place = _IBN_ORDER.index(self.ibn) if known else len(_IBN_ORDER)
+        return self.backbone, place, self.ibn, self.start
 
 
 def network_titles(networks: Iterable[Network]) -> dict[Network, str]:
@@ -55,7 +60,7 @@ def network_titles(networks: Iterable[Network]) -> dict[Network, str]:
 
 def check_rows(rows: Iterable[Row], source: str = "cross-domain rows", more_keys: Sequence[str] = ()) -> None:
     """Raise a SegibnError for the first row that lacks a key, repeats another or is no fraction."""
-    keys = ("train", "test", "network", "ibn", "seed", *more_keys)
+    keys = ("train", "test", "network", "ibn", "start", "seed", *more_keys)
     seen: set[str] = set()
     for number, row in enumerate(rows, start=1):
         fault, identity = _fault(row, more_keys), repr([row.get(key) for key in keys])

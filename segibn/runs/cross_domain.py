@@ -136,9 +136,9 @@ def refuse_equal(runs: Sequence[TrainedRun], records: Sequence[Mapping[str, Any]
     """Raise ConfigError where a run is given twice."""
     seen: dict[tuple[Any, ...], Path] = {}
     for run, record in zip(runs, records, strict=True):
-        kind = tuple(record[key] for key in ("train", "network", "ibn", "seed"))
+        kind = tuple(record.get(key) for key in ("train", "network", "ibn", "seed", "start"))
         if kind in seen:
-            train, network, ibn, seed = kind
+            train, network, ibn, seed, _ = kind
             raise ConfigError(
                 f"{seen[kind]} and {run.checkpoint} are the same kind of run (trained on {train}, "
                 f"{network}, ibn {ibn}, seed {seed}); give one"

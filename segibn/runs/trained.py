@@ -1,6 +1,7 @@
 """A trained network with its classes and how frames reach it, ready for pictures and for scores."""
 
 import hashlib
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from pathlib import Path
@@ -63,6 +64,12 @@ def asked_share(inference: InferenceConfig, checkpoint: Path) -> InstanceShare |
         return TypeAdapter(InstanceShare | None).validate_python(chosen["instance_share"])
     except (KeyError, TypeError, ValidationError) as error:
         raise CheckpointError(f"{path} holds no share: {error}") from error
+
+
+def _start(checkpoint: Path) -> str:
+    """Name of a run that another one started from, without its seed."""
+    folder = run_of(checkpoint)
+    return checkpoint.stem if folder is None else re.sub(r"_seed\d+$", "", folder.name)
 
 
 @dataclass(frozen=True)
@@ -202,6 +209,7 @@ class TrainedRun:
             "seed": config.seed,
             "iteration": self.iteration,
             "checkpoint_sha256": self.sha256,
+            **({} if config.init_from is None else {"start": _start(Path(config.init_from))}),
             **({"ensemble": [run.record() for run in self.others]} if self.others else {}),
         }
 

@@ -27,18 +27,11 @@ def test_the_table_between_the_markers_comes_from_the_rows(results):
     assert "old" not in filled
 
 
-def test_a_folder_of_fine_tuning_rows_gives_their_table(results):
-    row = ROW | {"share": 0.1, "start": "scratch", "fine_tuned": False}
-    row |= {"train_images": 3, "iteration": 9}
-    (results / "demo" / "fine_tune.json").write_text(json.dumps([row]))
-    assert "| resnet18, IBN-a | scratch | 50.0 / 75.0 |" in fill_tables(TEXT, results)
-
-
-def test_a_folder_of_appearance_rows_gives_their_table(results):
+def test_a_folder_of_stress_rows_gives_their_table(results):
     rows = [ROW | {"transform": "original", "level": None}]
     rows.append(ROW | {"transform": "fog", "level": 3, "miou": 0.25})
     (results / "demo" / "stress.json").write_text(json.dumps(rows))
-    assert "| fog | 25.0 (-25.0) |" in fill_tables(TEXT, results)
+    assert "| fog | 25.0 (-25.0, 50 %) |" in fill_tables(TEXT, results)
 
 
 def test_a_folder_of_feature_divergence_gives_its_table(results):

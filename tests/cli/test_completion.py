@@ -20,7 +20,7 @@ CASES = [
     ("segibn configs real/d", {n for n in shipped_configs() if n.startswith("real/d")}),
     ("segibn evaluate runs/a --dataset city", {"cityscapes"}),
     ("segibn evaluate runs/a --recipe inference/wad", {"inference/wad", "inference/wad_ensemble"}),
-    ("segibn fine-tune a.yaml --from sample_i", {"sample_ibn", "sample_ibn_b"}),
+    ("segibn study sample_i", {"sample_ibn", "sample_ibn_b"}),
     ("segibn submit bdd", {"bdd100k_drivable", "bdd100k_semseg"}),
     ("segibn completion z", {"zsh"}),
     ("segibn train --output my", {"my frames"}),

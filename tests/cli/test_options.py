@@ -20,6 +20,7 @@ from segibn.errors import SegibnError
 from segibn.evaluation.measures import METRICS
 from segibn.files.encode import write_image
 from segibn.inference.options import InferenceOptions
+from segibn.runs.outside import Said
 from segibn.runs.wanted import Wanted
 
 CLI = Path(segibn.__file__).parent / "cli"
@@ -93,7 +94,7 @@ def names_read(modules: set[str]) -> set[str]:
 
 @pytest.mark.parametrize("verb", VERBS)
 def test_every_option_of_a_verb_is_read_by_it(verb: str) -> None:
-    options = (*METRICS, *fields(InferenceOptions), *fields(Wanted))
+    options = (*METRICS, *fields(InferenceOptions), *fields(Wanted), *fields(Said))
     generic = {option.name for option in options}
     read = names_read(modules_of(VERBS[verb].module, set())) | generic
     declared = {action.dest for parser in parsers_of(verb) for action in parser._actions}
@@ -102,6 +103,11 @@ def test_every_option_of_a_verb_is_read_by_it(verb: str) -> None:
 
 IDLE = [
     "evaluate a --picture-count 3",
+    "evaluate a --allow-code",
+    "calibrate a --tolerance 2",
+    "calibrate a --share --output t.yaml",
+    "leaderboard results --as mine",
+    "study own.yaml --output out --baseline",
     "evaluate a --stride 8x8",
     "evaluate a --blending gaussian",
     "evaluate a --input-size 8x8 --input-height 8",
@@ -113,8 +119,8 @@ IDLE = [
     "study own.yaml --output out --results x",
     "study own.yaml --output out --set seed=3",
     "study own.yaml --output out --on camvid:val camvid:val",
-    "fine-tune own.yaml --from a --output out --set seed=3",
-    "fine-tune own.yaml --from a --output out --on camvid:val camvid:val",
+    "study own.yaml --from a --output out --set seed=3",
+    "study own.yaml --from a --output out --on camvid:val camvid:val",
     "demo --set seed=3",
     "report runs/a --no-frames --frames 3",
     "report table.json --frames 3",
@@ -148,7 +154,6 @@ IDLE = [
     "submit wad a --images . --output x.zip --ids names.txt --expect-test-set",
     "validate-submission x.zip --format wad --target-encoding 2018",
     "validate-submission x.zip --format cityscapes --labels . --target-encoding 2018",
-    "cache own.yaml --estimate --verify",
 ]
 
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from segibn.evaluation.cross_domain import format_cross_domain
-from segibn.evaluation.fine_tune import format_fine_tune
 from segibn.evaluation.metrics import POLICIES
 from segibn.evaluation.scores import Conditions, Scores
 from segibn.evaluation.signatures import MEANING, differing_fields, parse_signature
@@ -95,12 +94,3 @@ def test_another_version_or_metric_is_told():
     assert differing_fields([ours, older]) == ["v"]
     assert differing_fields([ours, drivable]) == ["metric"]
     assert WARNING in format_cross_domain([row("a", "x", ours), row("b", "x", older)])
-
-
-def test_fine_tuning_tables_are_held_to_it_too():
-    more = {"share": 0.1, "start": "scratch", "fine_tuned": False, "train_images": 3}
-    more["iteration"] = 9
-    rows = [row("none", "camera", signature(), **more), row("a", "camera", signature(flip=True), **more)]
-    assert WARNING in format_fine_tune(rows)
-    rows[1]["signature"] = signature()
-    assert WARNING not in format_fine_tune(rows)
