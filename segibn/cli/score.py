@@ -27,8 +27,10 @@ examples:
   segibn score bdd100k --target labels/sem_seg/masks/val --pred preds
   segibn score drivable --target drivable_maps/labels/val --pred preds
 
-Files are matched by name with the official suffixes ignored; where a name occurs twice, by the path
-below the two folders. Scores in the JSON are fractions.
+Predictions are PNGs of class indices, label ids or colours, or .npz files with `scores`, floats
+(classes, h, w) in the order of the classes, which are resized to the target. Files are matched by
+name with the official suffixes ignored; where a name occurs twice, by the path below the two
+folders. Scores in the JSON are fractions.
 """
 
 

@@ -4,12 +4,14 @@ Train ids are legal label ids, too: a wrong reading raises no error, it can only
 """
 
 import re
+import zipfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePath
 from typing import Any
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -25,12 +27,15 @@ ENCODINGS = ("train_ids", "label_ids")
 """What the values in the files are: class indices, or the data set's own values."""
 _TOLD_BY_NAME = re.compile(r"_(?:label(?:(Ids|csIds)|(TrainIds|csTrainIds)|(ids|level\dIds))|(?:train_id|trainIds))$")
 _MAX_FILES = 32  # whose values are looked at, evenly chosen; all others are checked as they come
+_MAX_SCORE_BYTES = 1 << 32
 _MUCH_BETTER = 0.2  # of the pixels
 _SIDES = {"target": "targets", "pred": "predictions"}
 
 
 def told_by_name(path: PurePath) -> str | None:
     """Return the encoding that a file's suffix says, also IDD's own; None where it says none."""
+    if path.suffix == ".npz":  # scores of classes, in their order
+        return "train_ids"
     said = _TOLD_BY_NAME.search(path.stem)
     if said is None:
         return None
@@ -122,6 +127,32 @@ def read_prediction(path: Path, table: LabelSet) -> NDArray[np.uint8]:
         return read_label_map(path)
     except ImageFileError as error:
         raise ImageFileError(f"{error}. segibn predict writes label maps to `labels`") from None
+
+
+def read_scores(path: Path, size: tuple[int, int], num_classes: int) -> NDArray[np.uint8]:
+    """Read scores of each class, ``scores`` (K, h, w) floats of an .npz -> train ids (H, W).
+
+    They are resized bilinearly, as logits are; of equal ones the first class wins.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if file.zip.getinfo("scores.npy").file_size > _MAX_SCORE_BYTES:
+                raise ValueError("it is too large")
+            scores = file["scores"]
+    except (OSError, ValueError, KeyError, EOFError, AttributeError, zipfile.BadZipFile) as error:
+        raise ImageFileError(
+            f"{path}: no array `scores` can be read ({error}); write np.savez(PATH, scores=...)"
+        ) from None
+    if scores.ndim != 3 or len(scores) != num_classes or scores.dtype.kind != "f" or not np.isfinite(scores).all():
+        raise ImageFileError(
+            f"{path}: scores are {scores.dtype} {scores.shape}, not finite floats ({num_classes}, h, w)"
+        )
+    best, labels = np.full(size, -np.inf, np.float32), np.zeros(size, np.uint8)
+    for index, plane in enumerate(scores.astype(np.float32)):
+        resized = cv2.resize(plane, (size[1], size[0]), interpolation=cv2.INTER_LINEAR)
+        labels[resized > best] = index
+        np.maximum(best, resized, out=best)
+    return labels
 
 
 def told_by_values(paths: Sequence[Path], table: LabelSet, *, is_prediction: bool) -> str | None:

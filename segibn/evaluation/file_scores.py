@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from segibn.errors import ImageFileError, LabelValueError
 from segibn.evaluation.confusion import Counts, count_pairs, size_text
-from segibn.evaluation.encodings import Reading, read_prediction
+from segibn.evaluation.encodings import Reading, read_prediction, read_scores
 from segibn.evaluation.evaluate import ScoreTally
 from segibn.evaluation.matching import FilePair
 from segibn.evaluation.measure import Frame, FramePrediction, Metric
@@ -37,6 +37,8 @@ def read_pair(pair: FilePair, tables: Sequence[LabelSet]) -> Maps:
     target = tables[0].read(pair.target)
     if pair.pred is None:
         return target, np.full_like(target, IGNORE_INDEX)
+    if pair.pred.suffix == ".npz":
+        return target, read_scores(pair.pred, (target.shape[0], target.shape[1]), tables[0].num_classes)
     pred = read_prediction(pair.pred, tables[1])
     require_size(pred, pair.pred, target, pair.target)
     return target, pred

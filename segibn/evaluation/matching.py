@@ -38,7 +38,7 @@ def find_label_maps(folder: Path, encoding: str = "auto", option: str = "", firs
     """
     folder = Path(folder)
     by_frame: dict[str, dict[Path, str | None]] = defaultdict(dict)
-    files = list_files(folder, (".png",), recursive=True)
+    files = list_files(folder, (".png", ".npz"), recursive=True)
     for path in files:
         if not _OTHER_SUFFIX.search(path.stem):
             said = encodings.told_by_name(path)
@@ -47,7 +47,7 @@ def find_label_maps(folder: Path, encoding: str = "auto", option: str = "", firs
             by_frame[frame_pairs.trimmed(path.relative_to(folder))][path] = said
     if not by_frame:
         picture = f"; {printable(files[0])} is none by its name" if files else ""
-        raise DatasetError(f"no label maps (*.png) in {printable(folder)} or its subfolders{picture}")
+        raise DatasetError(f"no label maps (*.png, or scores *.npz) in {printable(folder)} or its subfolders{picture}")
     if encoding == "auto":
         encoding = _encoding_of_all(by_frame.values(), option, first)
     for group in by_frame.values():

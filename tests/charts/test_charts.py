@@ -36,9 +36,9 @@ def test_bars_of_a_line_are_as_long_as_its_spread():
     np.testing.assert_allclose(ends, [[0.4, 0.6], [0.2, 0.8]])
 
 
-def test_named_places_are_marked_and_shares_lie_on_a_logarithmic_axis():
-    names = {0.01: "1 % (3)", 0.1: "10 %", 1.0: "100 %"}
-    axes = line_chart([Line("a", [1, 2, 3], list(names))], "t", names, is_log=True).axes[0]
+def test_named_places_are_marked():
+    names = {0: "stem", 1: "layer1", 2: "layer2"}
+    axes = line_chart([Line("a", [1, 2, 3], list(names))], "t", names).axes[0]
     assert [label.get_text() for label in axes.get_xticklabels()] == list(names.values())
     places = axes.transData.transform([(x, 0) for x in names])[:, 0]
     assert places[1] - places[0] == pytest.approx(places[2] - places[1])

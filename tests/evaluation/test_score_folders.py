@@ -2,7 +2,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
+from torch.nn import functional as F
 
 from segibn.errors import DatasetError, ImageFileError, LabelValueError, SegibnError
 from segibn.evaluation.bdd100k_toolkit import score_toolkit
@@ -307,3 +309,39 @@ def test_boundary_of_files_in_label_ids_is_that_of_their_classes(tmp_path: Path)
     lookup[[7, 8, 11]] = 0, 1, 2
     counts.update(Frame("a", None, lookup[target]), FramePrediction(lookup[pred]))
     assert scores.details["boundary"]["counts"] == counts.sums.tolist()
+
+
+def test_scores_of_classes_are_resized_as_logits_are(tmp_path):
+    random, expected = np.random.default_rng(0), np.zeros((19, 20), int)
+    for name in ("a", "b"):
+        target = random.integers(0, 19, (24, 32), dtype=np.uint8)
+        write_label_png(tmp_path / "target" / f"{name}_labelTrainIds.png", target)
+        scores = random.normal(size=(19, 6, 8)).astype(np.float16)
+        (tmp_path / "pred").mkdir(exist_ok=True)
+        np.savez_compressed(tmp_path / "pred" / f"{name}.npz", scores=scores)
+        logits = torch.from_numpy(scores.astype(np.float32))[None]
+        pred = F.interpolate(logits, (24, 32), mode="bilinear")[0].argmax(0).numpy()
+        np.add.at(expected, (target, pred), 1)
+    found = score_semseg(tmp_path / "target", tmp_path / "pred")
+    np.testing.assert_array_equal(found.confusion, expected)
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        ({"scores": np.zeros((3, 4, 4), np.float32)}, r"not finite floats \(19, h, w\)"),
+        ({"scores": np.full((19, 4, 4), np.nan)}, "not finite floats"),
+        ({"logits": np.zeros((19, 4, 4))}, "no array `scores`"),
+        ({"scores": np.array([{}])}, "no array `scores`"),
+        (b"PK", "no array `scores`"),
+    ],
+)
+def test_scores_that_are_none_are_refused_by_file(tmp_path, content, fault):
+    write_label_png(tmp_path / "target" / "a_labelTrainIds.png", np.zeros((8, 8), np.uint8))
+    (tmp_path / "pred").mkdir()
+    if isinstance(content, bytes):
+        (tmp_path / "pred" / "a.npz").write_bytes(content)
+    else:
+        np.savez(tmp_path / "pred" / "a.npz", **content)
+    with pytest.raises(ImageFileError, match=rf"a\.npz: .*{fault}"):
+        score_semseg(tmp_path / "target", tmp_path / "pred")
