@@ -260,7 +260,7 @@ class TrainedRun:
         return found if pictures is images else found[0]
 
     def __repr__(self) -> str:
-        network, state = "exported graph", ""
+        network, state = "a network of others" if self.files else "exported graph", ""
         if self.config is not None:
             model = self.config.model
             kind = rows.Network("", model.backbone.network, model.backbone.ibn_title)
