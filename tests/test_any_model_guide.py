@@ -14,9 +14,7 @@ from segibn.data.datasets.catalog import dataset_source
 from segibn.files.encode import write_image, write_label_png
 
 TEXT = (Path(__file__).resolve().parents[1] / "docs" / "any_model.md").read_text(encoding="utf-8")
-COMMANDS = [
-    line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines() if line
-]
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", TEXT, re.DOTALL) for line in block.splitlines() if line]
 NAMES = dataset_source("camvid").label_set().class_names
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from segibn.adapters.hugging_face import load_hugging_face
 from segibn.adapters.outside import PIXELS, Outside, OutsideNetwork, Pixels, plain_names, require_names
 from segibn.errors import CheckpointError, ConfigError
 from segibn.export.exported import open_session, read_onnx
@@ -42,7 +43,10 @@ def load_torchvision(source: str, names: Sequence[str]) -> Outside:
         raise CheckpointError(f"{file} holds no {name}: it lacks {last}")
     count, has_aux = len(state[last]), any(key.startswith("aux_classifier.") for key in state)
     network = build(num_classes=count, **({} if light else {"aux_loss": has_aux}))
-    _fill(network, state, file)
+    try:
+        network.load_state_dict(state)
+    except RuntimeError as error:
+        raise CheckpointError(f"{file} holds no {name}: {printable(str(error)[:400])}") from error
     voc = models.get_model_weights(name).DEFAULT.meta["categories"] if count == _VOC else ()
     names = require_names(count, names or voc, f"torchvision:{source}")
 
@@ -52,15 +56,6 @@ def load_torchvision(source: str, names: Sequence[str]) -> Outside:
 
     wrapped = OutsideNetwork(network, count, PIXELS["imagenet"], scores)
     return Outside(wrapped, plain_names(names, source), f"torchvision:{name}", (Path(file),), {})
-
-
-def _fill(network: nn.Module, state: dict[str, Tensor], source: object) -> None:
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise CheckpointError(
-            f"{source}: its weights are not those of this network: {printable(str(error)[:400])}"
-        ) from error
 
 
 def load_smp(source: str, names: Sequence[str], pixels: str | None) -> Outside:
@@ -75,7 +70,7 @@ def load_smp(source: str, names: Sequence[str], pixels: str | None) -> Outside:
             "model.save_pretrained(FOLDER) writes both"
         )
     try:
-        network = smp.from_pretrained(folder, strict=True)
+        network = smp.from_pretrained(folder, strict=True, encoder_weights=None)
     except Exception as error:  # arbitrary JSON fails in arbitrary ways
         raise CheckpointError(f"smp:{source}: {printable(str(error)[:400])}") from error
     said = read_json(folder / "config.json")
@@ -95,13 +90,11 @@ def _pixels(word: str | None, source: str) -> Pixels:
 class _Graph(nn.Module):
     """An ONNX file of others on the CPU; a label network where it gives label maps."""
 
-    def __init__(self, session: Any, path: Path) -> None:
+    def __init__(self, session: Any) -> None:
         super().__init__()
-        self._session, self._path = session, path
-        (self.input,) = session.get_inputs()
+        self._session, (self.input,) = session, session.get_inputs()
         found = session.get_outputs()
-        by_name = {output.name: output for output in found}
-        self.output = by_name.get("logits", found[0])
+        self.output = {output.name: output for output in found}.get("logits", found[0])
 
     def forward(self, image: Tensor) -> Tensor:
         kind = "float16" if self.input.type == "tensor(float16)" else "float32"
@@ -147,7 +140,7 @@ def load_graph_of_others(path: Path, names: Sequence[str], pixels: str | None) -
     session = open_session(content, path)
     if len(session.get_inputs()) != 1 or len(session.get_inputs()[0].shape) != 4:
         raise CheckpointError(f"{path}: a graph with one input, (N, 3, H, W), is needed")
-    graph = _Graph(session, path)
+    graph = _Graph(session)
     is_theirs = "Ultralytics" in metadata.get("author", "") or "stride" in metadata
     wanted = _pixels(pixels or ("0..1" if is_theirs else None), str(path))
     own = names or _names_in(metadata)
@@ -194,3 +187,20 @@ def load_code(source: str, names: Sequence[str], pixels: str | None) -> Outside:
     file = Path(importlib.import_module(where).__file__ or "")
     wrapped = OutsideNetwork(network, len(own), PIXELS[pixels or "0..255"])
     return Outside(wrapped, plain_names(own, source), source, (file,), {})
+
+
+def load_outside(kind: str, word: str, names: Sequence[str], pixels: str | None) -> Outside:
+    """Load a network of others.
+
+    ``kind``: hf, hf-384, torchvision, smp, onnx or code; ``word``: what stands behind its colon, or
+    the file. CheckpointError, ConfigError: it cannot be had or understood.
+    """
+    if kind in ("hf", "hf-384"):
+        return load_hugging_face(word, squeezed=kind == "hf-384")
+    if kind == "torchvision":
+        return load_torchvision(word, names)
+    if kind == "smp":
+        return load_smp(word, names, pixels)
+    if kind == "onnx":
+        return load_graph_of_others(Path(word), names, pixels)
+    return load_code(word, names, pixels)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from segibn.adapters.load import load_outside
+from segibn.adapters.other_models import load_outside
 from segibn.builders.checkpoints import load_segmenter
 from segibn.builders.models import build_segmenter
 from segibn.builders.sets import build_label_set

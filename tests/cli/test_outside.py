@@ -271,6 +271,8 @@ def test_smp_networks_score_as_their_own_forward(kind, camvid, tmp_path, named):
     torch.manual_seed(0)
     network = _spread(getattr(smp, kind)("resnet18", encoder_weights=None, classes=K))
     network.save_pretrained(tmp_path / "net")
+    config = json.loads((tmp_path / "net" / "config.json").read_text())
+    (tmp_path / "net" / "config.json").write_text(json.dumps(config | {"encoder_weights": "imagenet"}))  # no download
     more = ("--class-names", str(named), "--pixels", "imagenet")
     scores = _evaluate(f"smp:{tmp_path / 'net'}", camvid, tmp_path, *more)
     _agree(scores, _expected(camvid, lambda pixels: network(pixels)[0].argmax(0), **IMAGENET))
