@@ -35,6 +35,7 @@ OTHER_PROGRAMS = {
         "done",
         "sphinx-build",
         "mkdir -p",
+        "ln -s",
         "pipx install .",
         "uv ",
     ),

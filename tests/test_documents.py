@@ -20,6 +20,7 @@ WITH_TABLES = {
     "docs/networks.md": "benchmarks/models",
     "docs/predicting.md": "benchmarks/predict_files",
     "docs/results.md": "demo_seed0",
+    "docs/tutorials/wad_submission.md": "drivable_lite_views",
 }
 """Document -> one of its tables."""
 

@@ -99,7 +99,7 @@ def test_models_lists_networks_that_ship_and_runs_with_their_scores(tmp_path, mo
         assert f"{score:.1f}" in line
         assert header["license_name"] in line
     assert "trained here: none" in shown
-    tree = {"data": {"train": {"name": "camvid"}, "crop_size": [32, 32]}}
+    tree = {"name": "mine", "data": {"train": {"name": "camvid"}, "crop_size": [32, 32]}}
     save_untrained(tmp_path / "runs" / "mine", tree, "camvid11", iteration=1)
     scores = {"miou": 0.4321, "class_names": ["a", "b"]}
     (tmp_path / "runs/mine/scores").mkdir()

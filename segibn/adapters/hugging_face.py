@@ -34,7 +34,6 @@ def load_hugging_face(source: str, squeezed: bool = False) -> Outside:
     scores = _universal(config, folder, squeezed) if is_universal else _semantic
     if squeezed and not is_universal:
         raise CheckpointError(f"hf-384:{source}: {config.model_type} has no masks to squeeze")
-    kind = "hf-384" if squeezed else "hf"
     wrapped = OutsideNetwork(
         network,
         len(names),
@@ -44,7 +43,7 @@ def load_hugging_face(source: str, squeezed: bool = False) -> Outside:
         way="hf-384" if squeezed else "",
     )
     files = tuple(sorted(folder.glob("*.safetensors")))
-    return Outside(wrapped, names, f"{kind}:{Path(source).name}", files, {})
+    return Outside(wrapped, names, f"{'hf-384' if squeezed else 'hf'}:{Path(source).name}", files, {})
 
 
 def _folder(source: str) -> Path:

@@ -1,12 +1,10 @@
 """``leaderboard``: a folder of result files -> one page, a table for each way of measuring."""
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
 from segibn.cli.parser import VerbParser, print_then, verb_parser
 from segibn.errors import SegibnError
-from segibn.files.writing import atomic_path, writable_folder, write_text
 
 EXAMPLE = """\
 examples:
@@ -37,28 +35,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     folder, output = arguments.folder, arguments.output
 
-    from segibn.report.leaderboard import build_leaderboard, check_result
+    from segibn.files.writing import write_text
+    from segibn.report.leaderboard import build_leaderboard, take_in
 
     if arguments.add is not None:
-        rows = check_result(arguments.add)
-        _add(arguments.add, folder, arguments.name or arguments.add.resolve().parent.name)
-        print(f"{arguments.add}: {len(rows)} rows agree with what they rest on")
+        count = take_in(arguments.add, folder, arguments.name or arguments.add.resolve().parent.name)
+        print(f"{arguments.add}: {count} rows agree with what they rest on")
     if not folder.is_dir():
         raise SegibnError(f"{folder}: there is no such folder")
     write_text(output, build_leaderboard(folder, arguments.title, output.resolve().parent))
     print(f"page: {output}")
     print_then(f"open {output} in a browser")
     return 0
-
-
-def _add(file: Path, folder: Path, name: str) -> None:
-    target = folder / name
-    if Path(name).name != name or name in (".", ".."):
-        raise SegibnError(f"--as {name}: write the name of a folder, without a path")
-    if target.exists():
-        raise SegibnError(f"{target} is there already; give it another name by --as")
-    writable_folder(target)
-    for path in (file, file.parent / "conditions.json"):
-        if path.is_file():
-            with atomic_path(target / path.name) as copy:
-                shutil.copyfile(path, copy)

@@ -5,6 +5,7 @@ stand, marked, in the table of the protocol that they are of.
 """
 
 import os
+import shutil
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,12 +19,12 @@ from markupsafe import Markup
 
 import segibn
 from segibn.errors import SegibnError
-from segibn.evaluation.metrics import POLICIES, Policy, compute_miou
+from segibn.evaluation.metrics import POLICIES, compute_miou
 from segibn.evaluation.protocols import PROTOCOLS
 from segibn.evaluation.published import NAMED_PROTOCOLS, PUBLISHED_ROWS
 from segibn.evaluation.rows import Network, Row, Seeds, check_rows, gather
 from segibn.evaluation.signatures import MEANING, parse_signature
-from segibn.files.writing import read_json
+from segibn.files.writing import atomic_path, read_json
 from segibn.report.templates import render, source
 
 _COLUMN = ("set", "n", "res")  # fields of a signature in which the columns of a table may differ
@@ -76,6 +77,20 @@ def check_result(path: Path) -> list[Row]:
     return rows
 
 
+def take_in(file: Path, folder: Path, name: str) -> int:
+    """Check a file and copy it, with its conditions, to a new folder -> how many rows it has."""
+    rows, target = check_result(file), folder / name
+    if Path(name).name != name or name in (".", ".."):
+        raise SegibnError(f"--as {name}: write the name of a folder, without a path")
+    if target.exists():
+        raise SegibnError(f"{target} is there already; give it another name by --as")
+    for path in (file, file.parent / "conditions.json"):
+        if path.is_file():
+            with atomic_path(target / path.name) as copy:
+                shutil.copyfile(path, copy)
+    return len(rows)
+
+
 def _fault(row: Row, frames: Sequence[str] | None) -> str:
     said, classes = parse_signature(row["signature"]), len(row["class_names"])
     try:
@@ -86,7 +101,8 @@ def _fault(row: Row, frames: Sequence[str] | None) -> str:
         return f"has a confusion of {confusion.shape} for {classes} classes"
     if said.get("K") != str(classes) or said.get("n") != str(row["num_images"]):
         return f"has a signature of other classes or frames than its own: {row['signature']}"
-    policy = next((n for n, p in POLICIES.items() if _names(p) == _names_in(said)), None)
+    way = said.get("absent"), said.get("void-pred")
+    policy = next((name for name, p in POLICIES.items() if (p.absent, p.void_prediction) == way), None)
     if policy is None:
         return f"has a signature of no known way to average: {row['signature']}"
     miou = compute_miou(confusion, policy)
@@ -95,14 +111,6 @@ def _fault(row: Row, frames: Sequence[str] | None) -> str:
     if frames is not None and len(set(frames)) != row["num_images"]:
         return f"names {len(set(frames))} frames of {row['test']} and counts {row['num_images']}"
     return ""
-
-
-def _names(policy: Policy) -> tuple[str, str]:
-    return policy.absent, policy.void_prediction
-
-
-def _names_in(said: Mapping[str, str]) -> tuple[str | None, str | None]:
-    return said.get("absent"), said.get("void-pred")
 
 
 def _row_of(content: Any, path: Path) -> Row:

@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from segibn.errors import ConfigError
 from segibn.labels import CLASS_SCHEMES
 from segibn.text import printable, read_small_text
+
+if TYPE_CHECKING:
+    import numpy as np
 
 KINDS = ("hf", "hf-384", "torchvision", "smp")
 CODE, GRAPH = "code", "onnx"
@@ -73,12 +75,13 @@ def require_allowed(source: str | Path, said: Said) -> None:
         )
 
 
-def colors_of(class_names: tuple[str, ...]) -> np.ndarray:
+def colors_of(class_names: tuple[str, ...]) -> "np.ndarray":
     """Return (K, 3) uint8 RGB: Cityscapes' colours for its classes, others unlike these."""
+    import numpy as np
+
     from segibn.labels.cityscapes import CITYSCAPES
     from segibn.labels.own_table import spread_colors
 
     known = {info.name: info.color for info in CITYSCAPES.classes if info.name in class_names}
     others = iter(spread_colors(len(class_names) - len(known), list(known.values())))
-    rows = [known[name] if name in known else next(others) for name in class_names]
-    return np.array(rows, np.uint8)
+    return np.array([known[name] if name in known else next(others) for name in class_names], np.uint8)

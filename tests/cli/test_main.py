@@ -21,7 +21,7 @@ from segibn.errors import LostPeerError, SegibnError
 ROOT = Path(segibn.__file__).resolve().parents[1]
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(ROOT)}
 SEGIBN = [sys.executable, "-m", "segibn"]
-NUMPY_NEEDED = {"evaluate", "score", "submit", "validate-submission", "compare", "cross-domain"}
+NUMPY_NEEDED = {"evaluate", "stress", "score", "submit", "validate-submission", "compare", "cross-domain"}
 """Their choices and defaults stand beside formulas that need numpy."""
 
 
