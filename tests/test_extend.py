@@ -345,7 +345,7 @@ print(measure(lambda images: [pred], frames, [tally, *near]))
 def test_a_metric_takes_two_files(copy: Copy) -> None:
     copy.add("evaluation/near.py", TOY_METRIC.lstrip())
     copy.insert("evaluation/measures.py", "\n\nMETRICS: ", "\nfrom segibn.evaluation.near import NearAccuracy")
-    copy.insert("evaluation/measures.py", "BoundaryIoU, Calibration)", "NearAccuracy, ")
+    copy.insert("evaluation/measures.py", "BoundaryIoU, Calibration, ErrorDetection)", "NearAccuracy, ")
     said = copy.run(MEASURE_IT)
     assert "near accuracy 50.00 %" in said
     assert "{'accuracy': 0.5}" in said

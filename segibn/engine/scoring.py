@@ -85,7 +85,7 @@ def eval_frames(
             )
         into = {fine: index for index, spec in enumerate(coarser) for fine in spec.members}
         merged = np.array([into[name] for name in class_names], np.uint8)
-        merges = f"{len(coarser)}-merged"
+        merges = f"{len(merged)}-merged"
         return replace(build_eval_frames(dataset, root, None), merged=merged, merging=merges)
     frames = build_eval_frames(dataset, root, classes)
     labels = frames.label_set

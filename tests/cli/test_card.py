@@ -135,7 +135,7 @@ def test_rows_of_a_cross_domain_table_are_those_of_the_checkpoint(run, tmp_path)
     rows = [row | {"checkpoint_sha256": digest}, row | {"miou": 0.9, "checkpoint_sha256": "0" * 64}]
     write_json(tmp_path / "cross_domain.json", rows)
     text = _card(tmp_path, run, "--scores", tmp_path / "cross_domain.json")
-    assert _cells(text, "cityscapes:val") == ["9", "25.00", "not stated", "50.00"]
+    assert _cells(text, "cityscapes:val") == ["9", "25.00", "50.00"]
     assert "90.00" not in text
     write_json(tmp_path / "other.json", rows[1:])
     with pytest.raises(SegibnError, match=r"other\.json has no row of this checkpoint"):
