@@ -73,8 +73,8 @@ class DiskCache(Sequence[PixelFrame]):
 
     def require_space(self) -> None:
         """Raise DatasetError where the disk has no room for the frames that are not there yet."""
-        there = sum(path.stat().st_size for path in self.folder.rglob("*.npy"))
-        need = estimate_gib(self.samples, self.resize) * 2**30 - there
+        there = sum(self.path_of(index).is_file() for index in range(len(self)))  # not those of other sizes
+        need = estimate_gib(self.samples, self.resize) * 2**30 * (1 - there / max(1, len(self)))
         above = next(path for path in (self.folder, *self.folder.absolute().parents) if path.exists())
         free = shutil.disk_usage(above).free
         if need > free:

@@ -29,7 +29,7 @@ from segibn.report.templates import render, source
 
 _COLUMN = ("set", "n", "res")  # fields of a signature in which the columns of a table may differ
 _ASIDE = (*_COLUMN, "v", "checkpoint")
-_OTHER_KINDS = ("transform", "way", "share")  # rows of other tables than that of domains
+_OTHER_KINDS = ("transform", "way")  # rows of other tables than that of domains
 
 
 @dataclass(frozen=True)

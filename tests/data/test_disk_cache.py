@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -67,6 +68,17 @@ def test_a_broken_file_is_written_anew_and_a_killed_writer_leaves_none(samples, 
             np.testing.assert_array_equal(found, wanted)
         assert np.load(path).shape == (20, 30, 4)
     assert {file.suffix for file in (tmp_path / "c").rglob("*") if file.is_file()} == {".npy"}
+
+
+def test_frames_of_another_size_make_no_room(samples, tmp_path, monkeypatch) -> None:
+    large, small = _cache(samples, tmp_path), _cache(samples, tmp_path, resize=(4, 4))
+    for cache in (large, small):
+        _ = cache[0], cache[1]
+    other = _cache(samples, tmp_path, resize=(10, 15))
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=100))
+    large.require_space()  # all of it is there
+    with pytest.raises(DatasetError, match="would take"):
+        other.require_space()
 
 
 def test_faults_of_a_sample_are_those_of_its_files(samples, tmp_path) -> None:
