@@ -123,10 +123,13 @@ def training_sets(data: DataConfig, datasets_root: Path) -> tuple[TrainingSet, .
     scheme = scheme_of(data.train.name, data.classes)
     sets: list[TrainingSet] = []
     sizes = [data.resize, *(source.resize or data.resize for source in data.mix)]
-    for dataset, size in zip(data.sources, sizes, strict=True):
+    in_groups = [False, *(source.groups for source in data.mix)]
+    for dataset, size, is_grouped in zip(data.sources, sizes, in_groups, strict=True):
         samples = index_dataset(dataset, datasets_root)
         require_targets(samples)
         table = build_label_set(dataset, None if scheme == "folder" else scheme, samples)
+        if is_grouped:
+            table = dataset_source(dataset.name).in_groups(table)
         names = sets[0].label_set.class_names if sets else table.class_names
         try:
             table = table.in_order(names)
@@ -136,6 +139,9 @@ def training_sets(data: DataConfig, datasets_root: Path) -> tuple[TrainingSet, .
                 f"but data.train ({data.train.name}) in {', '.join(names)}; set data.classes to a "
                 "scheme that both have, name the `class` of own rows alike, or leave the set out"
             ) from None
+        others = {one.label_set.groups for one in sets if one.label_set.groups}
+        if table.groups and others - {table.groups}:
+            raise ConfigError("data.mix: two sets tell different groups of classes; take `groups` from one")
         sets.append(TrainingSet(dataset, samples, table, size))
     return tuple(sets)
 

@@ -151,6 +151,8 @@ class MixedSource(Frozen):
     """Share of the samples of every batch; what all of these leave comes from ``data.train``."""
     resize: values.Size | None = None
     """Its frames are resized to this before cropping; null = as ``data.resize`` says."""
+    groups: bool = False
+    """Learn also from what it tells of several classes together, as IDD-Lite's vehicles; not ignored then."""
 
 
 class UniformSampling(Frozen):

@@ -27,6 +27,11 @@ class RunData:
         """Reads the label maps of ``data.train``; its classes are those of the run."""
         return self.sets[0].label_set
 
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """What its sets tell of several classes together, by `FIRST_GROUP`."""
+        return next((one.label_set.groups for one in self.sets if one.label_set.groups), ())
+
 
 def index_run(config: RunConfig, datasets_root: Path) -> RunData:
     """Find the data of a run; a missing set must show now, not when it is scored at the end."""

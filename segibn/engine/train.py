@@ -77,7 +77,7 @@ def train(config: RunConfig, *, datasets_root: Path, output: Path, resume: str |
 
     with distributed.process_group(device), StopSignals() as stop:
         model = build_model(config, data.labels, device, checkpoint is not None)
-        updater = Updater(config, model, data.labels.class_names)
+        updater = Updater(config, model, data.labels.class_names, data.groups)
         first = 0 if checkpoint is None else resume_training(checkpoint, updater)
         require_same_start(run, first)
         if checkpoint is not None and first == config.optim.iterations:

@@ -58,10 +58,13 @@ class Updater:
 
     Optimizer, scaler, average and objective have the state that a checkpoint must hold. ``model``:
     the bare network on its device and in its layout, with batch norms already synchronised among
-    ranks; gets hooks where features are to be perturbed. ``class_names``: by train id.
+    ranks; gets hooks where features are to be perturbed. ``class_names``: by train id. ``groups``:
+    of the label sets.
     """
 
-    def __init__(self, config: RunConfig, model: Segmenter, class_names: Sequence[str] = ()) -> None:
+    def __init__(
+        self, config: RunConfig, model: Segmenter, class_names: Sequence[str] = (), groups: Sequence[Sequence[str]] = ()
+    ) -> None:
         self.config, self.model = config, model
         self.stepping: Callable[[], AbstractContextManager[Any]] = nullcontext
         """What the steps of optimiser and average run in, for a clock."""
@@ -70,7 +73,8 @@ class Updater:
         apply_tf32(config.engine.precision, self.device)
         _, world = distributed.rank_and_world()
         self.plan = plan_batch(config.optim.global_batch_size, world, config.engine.max_micro_batch)
-        self.criterion = build_criterion(config.loss, model.num_classes, self.device)
+        indices = [[class_names.index(name) for name in group] for group in groups]
+        self.criterion = build_criterion(config.loss, model.num_classes, self.device, indices)
         self.optimizer = build_optimizer(model, config.optim, self.device)
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.average = WeightAverage(model, config.ema.decay) if config.ema else None
@@ -172,7 +176,8 @@ class Updater:
         share = 1 / self.plan.steps
         loss, _ = self.criterion(output, target, normalizer=normalizer, share=share)
         if self.objective:
-            step = Step(iteration, self.prepare(plain), image, target, output, count)
+            fine = self.criterion.without_groups(target)
+            step = Step(iteration, self.prepare(plain), image, fine, output, count)
             loss = loss + share * self.objective(step)
         self.scaler.scale(loss).backward()
         return loss.detach()

@@ -17,6 +17,9 @@ from segibn.text import printable
 IGNORE_INDEX = 255
 """The train id of pixels that neither the loss nor a score counts."""
 
+FIRST_GROUP = 200
+"""The train id of pixels known to be of one of the classes of `LabelSet.groups[0]`, then of the next."""
+
 # Stands in the fast table for values the label table does not know; 255 would be a legal result.
 _UNKNOWN = 254
 
@@ -29,7 +32,7 @@ class Label:
 
     name: str
     label_id: int  # raw value in the data set's files, 0..255; -1 for a row that is never drawn
-    train_id: int  # class index for training, or 255 for ignored
+    train_id: int  # class index for training, `FIRST_GROUP` and more for a group, or 255 for ignored
     color: Color
     category: str = ""
     has_color: bool = True
@@ -64,6 +67,8 @@ class LabelSet:
     """In train id order, by default as the first row of each train id. Given, the table may lack
     rows for some: CamVid has no trains, and is still scored on the 19 classes of Cityscapes."""
     storage: LabelStorage = "index"
+    groups: tuple[tuple[str, ...], ...] = ()
+    """Classes that some rows tell together only, for `losses.groups`; no score counts such pixels."""
 
     def __post_init__(self) -> None:
         if not self.classes:
@@ -145,7 +150,7 @@ class LabelSet:
         order = {member: place for place, member in enumerate(groups)}
         rows = []
         for row in self.labels:
-            own = "" if row.train_id == IGNORE_INDEX else self.classes[row.train_id].name
+            own = self.classes[row.train_id].name if row.train_id < len(self.classes) else ""
             place = order.get(own, len(order))
             rows.append((place, replace(row, train_id=groups.get(own, IGNORE_INDEX))))
         return LabelSet(
@@ -163,7 +168,11 @@ class LabelSet:
         if sorted(colors) != sorted(class_names):
             own = f"label table '{self.name}' has the classes {', '.join(self.class_names)}"
             raise ConfigError(f"{own}, not {', '.join(class_names)}")
-        return self.remap(self.name, [ClassSpec(n, colors[n], (n,)) for n in class_names])
+        table = self.remap(self.name, [ClassSpec(n, colors[n], (n,)) for n in class_names])
+        of_groups = [row for row in self.labels if FIRST_GROUP <= row.train_id < IGNORE_INDEX and self.groups]
+        values = {row.label_id for row in of_groups}
+        kept = (row for row in table.labels if row.label_id not in values)
+        return replace(table, labels=(*kept, *of_groups), groups=self.groups)
 
     @cached_property
     def _fast_lookup(self) -> np.ndarray:
@@ -214,7 +223,8 @@ def _problems(label_set: LabelSet) -> list[str]:
     for label in label_set.labels:
         if not -1 <= label.label_id <= 255:
             problems.append(f"'{label.name}': label_id {label.label_id} is not in -1..255")
-        if label.train_id != IGNORE_INDEX and not 0 <= label.train_id < len(names):
+        known = (range(len(names)), range(FIRST_GROUP, FIRST_GROUP + len(label_set.groups)), (IGNORE_INDEX,))
+        if not any(label.train_id in ids for ids in known):
             gap = f"train_id {label.train_id}, but there are {len(names)} classes"
             problems.append(f"'{label.name}': {gap} (count from 0 without gaps; 255 = ignored)")
         if len(label.color) != 3 or not all(0 <= value <= 255 for value in label.color):

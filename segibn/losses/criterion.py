@@ -8,7 +8,8 @@ An update may be computed in parts (micro-batches, ranks), which stay equal to t
         loss, parts = criterion(output, target, normalizer=normalizer, share=1 / micro_batches)
         loss.backward()
 
-Cross-entropy is then exactly the mean over the valid pixels of the global batch; region losses and
+Cross-entropy is then exactly the mean over the valid pixels of the global batch, those of a group of
+classes among them; region losses and
 OHEM are averages of what each part gives by itself.
 """
 
@@ -16,9 +17,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+import torch
 from torch import Tensor
 
+from segibn.labels.label_set import FIRST_GROUP, IGNORE_INDEX
 from segibn.losses.cross_entropy import cross_entropy, divide_by_weight, ohem_cross_entropy, valid_weight
+from segibn.losses.groups import group_cross_entropy
 from segibn.losses.regions import dice_loss, lovasz_softmax
 
 RegionLoss = Callable[[Tensor, Tensor], Tensor]
@@ -45,6 +49,12 @@ class SegmentationLoss:
     ohem: Mapping[str, float] | None = None  # `threshold` and `min_kept`
     regions: Mapping[str, tuple[float, RegionLoss]] = field(default_factory=dict)  # with factors
 
+    groups: tuple[tuple[int, ...], ...] = ()  # of classes, which train ids from `FIRST_GROUP` on tell together
+
+    def without_groups(self, target: Tensor) -> Tensor:
+        """Return a target whose pixels of a group are ignored."""
+        return torch.where(target >= FIRST_GROUP, IGNORE_INDEX, target) if self.groups else target
+
     def normalizer(self, target: Tensor) -> Tensor:
         """What a target contributes to the divisor of cross-entropy, 0-dim."""
         return valid_weight(target, class_weights=self.class_weights)
@@ -59,12 +69,17 @@ class SegmentationLoss:
         """
         if normalizer is None and self.ohem is None:
             normalizer = self.normalizer(target) / share
+        told, target = target, self.without_groups(target)
         loss, aux = self._pixel_losses(output, target, normalizer, share)
         parts = {"main": loss.detach()}
         for name, (weight, region_loss) in self.regions.items():
             region = share * region_loss(output.logits, target.long())
             parts[name] = region.detach()
             loss = loss + weight * region
+        if self.groups and normalizer is not None:
+            of_groups = group_cross_entropy(output.logits, told, self.groups)
+            parts["groups"] = divide_by_weight(of_groups, normalizer)
+            loss, parts["groups"] = loss + parts["groups"], parts["groups"].detach()
         if aux is not None:
             parts["aux"] = aux.detach()
             loss = loss + self.aux_weight * aux

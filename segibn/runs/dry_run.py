@@ -73,7 +73,7 @@ def dry_run(config: RunConfig, *, datasets_root: Path, output: Path, resume: str
         cost = index_cost(config.data, data.sets, datasets_root)
         cost = cost if distributed.any_rank(sum(cost.values()) > _SHORT_S) else {}
         model = build_model(config, data.labels, device, checkpoint is not None)
-        updater = Updater(config, model, data.labels.class_names)
+        updater = Updater(config, model, data.labels.class_names, data.groups)
         first = 0 if checkpoint is None else resume_training(checkpoint, updater)
         require_same_start(run, first)
         if first == config.optim.iterations:

@@ -1,7 +1,7 @@
 """What a data set is: where its files lie, what their labels mean, what messages say of it."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from segibn.data import samples
@@ -9,7 +9,7 @@ from segibn.data.samples import Pairing, SplitAbsentError, pair_by_name, refuse_
 from segibn.data.wrong_folder import one_deeper
 from segibn.errors import ConfigError, DatasetError
 from segibn.files.folders import list_files, warn_once
-from segibn.labels.label_set import ClassSpec, LabelSet
+from segibn.labels.label_set import FIRST_GROUP, IGNORE_INDEX, ClassSpec, LabelSet
 from segibn.text import counted, did_you_mean, listed, nfc, printable
 
 _TRY_OUT = "\nTo try things out: segibn sample-data --output DIR makes frames in this layout."
@@ -154,6 +154,16 @@ class DatasetSource:
         if encoding is not None:
             raise ConfigError(f"'{self.name}' has one encoding only; leave out '{encoding}'")
         return self.tables[scheme]
+
+    def in_groups(self, table: LabelSet) -> LabelSet:
+        """Give the ignored rows of its table that gather several classes those as groups; ConfigError: none does."""
+        groups = {spec.name: spec.members for spec in self.gathers if set(spec.members) <= set(table.class_names)}
+        rows = [row for row in table.labels if row.train_id == IGNORE_INDEX and row.name in groups]
+        if not rows:
+            raise ConfigError(f"data.mix.*.groups: {self.name} tells no groups of the classes trained; leave it out")
+        told = {row.name: FIRST_GROUP + number for number, row in enumerate(rows)}
+        labels = tuple(replace(row, train_id=told.get(row.name, row.train_id)) for row in table.labels)
+        return replace(table, labels=labels, groups=tuple(groups[row.name] for row in rows))
 
     def require(self, *folders: Path) -> None:
         """Check the folders of a split: SplitAbsentError if none is there, else DatasetError."""
