@@ -1,5 +1,6 @@
 """The table of verbs: what ``segibn`` knows, in the groups and the order that its help shows."""
 
+from keyword import iskeyword
 from typing import NamedTuple
 
 
@@ -12,7 +13,7 @@ class Verb(NamedTuple):
     @property
     def module(self) -> str:
         """In ``segibn.cli``, with ``build_parser()`` and ``main(argv)``, which runs the verb."""
-        return self.name.replace("-", "_")
+        return self.name.replace("-", "_") + ("_" if iskeyword(self.name) else "")
 
 
 class Group:
@@ -60,6 +61,8 @@ GROUPS = (
         "data",
         "segibn check cityscapes --datasets /data",
         Verb("sample-data", "synthetic scenes in official layouts"),
+        Verb("init", "your own folder: what it holds, a config and a page to look at"),
+        Verb("import", "labelme, COCO, CVAT, YOLO, Supervisely to label maps"),
         Verb("check", "read every file of a data set and list what is wrong"),
     ),
     Group("develop", "segibn completion bash", Verb("completion", "complete segibn's words in bash, zsh or fish")),

@@ -166,7 +166,7 @@ class RunConfig(Frozen):
     model: ModelConfig = ModelConfig()
     """The network."""
     init_from: values.Text | None = None
-    """Checkpoint of an earlier training to start from, instead of ``model.weights``; with other
+    """Checkpoint of an earlier training, or a shipped network, to start from, not ``model.weights``; with other
     classes the classifiers start fresh. null = none."""
     loss: LossConfig = LossConfig()
     """What is minimised."""

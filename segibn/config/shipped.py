@@ -32,6 +32,11 @@ def shipped_networks(package: Path = PACKAGE) -> dict[str, Path]:
     return {path.stem: path for path in sorted(files)}
 
 
+def shipped_or_file(text: str) -> Path:
+    """Return the file of a shipped network, as ``init_from`` names one; else the path that the text is."""
+    return Path(text) if os.path.exists(text) else shipped_networks().get(text, Path(text))
+
+
 def shipped_configs() -> dict[str, Path]:
     """Return name -> file of all shipped configs, inference configs among them."""
     folder = configs_folder()

@@ -17,6 +17,7 @@ from segibn.builders.models import build_segmenter
 from segibn.builders.transfer import init_from_checkpoint
 from segibn.config.referred import with_copies
 from segibn.config.schema import RunConfig
+from segibn.config.shipped import shipped_or_file
 from segibn.data.datasets.catalog import scheme_of
 from segibn.data.loader import TrainLoader
 from segibn.devices import default_device, image_layout
@@ -230,7 +231,7 @@ def build_model(config: RunConfig, labels: LabelSet, device: torch.device, resum
         model_config = model_config.model_copy(update={"weights": "none"})
     model = build_segmenter(model_config, labels.num_classes)
     if config.init_from is not None and not resuming:
-        report = init_from_checkpoint(model, Path(config.init_from), labels.class_names)
+        report = init_from_checkpoint(model, shipped_or_file(config.init_from), labels.class_names)
         logger.info("%s", report.summary())
     _, world = distributed.rank_and_world()
     if world > 1:
