@@ -14,7 +14,7 @@ EXAMPLE = """\
 examples:
   segibn check cityscapes --datasets /data
   segibn check bdd100k_drivable --split val --encoding 2018
-  segibn check configs/my_own.yaml      (the data sets that a config names)
+  segibn check configs/my_own.yaml --page check.html      (the data sets that a config names)
 
 Reported are counts, missing partners, unreadable files, sizes and the values found in labels.
 
@@ -36,6 +36,8 @@ def build_parser(parser: VerbParser) -> None:
     add("--encoding", choices=("auto", "2018", "2021"), help=about)
     add("--jobs", type=parse_positive, metavar="N", help="processes (all cores)")
     add("--json", type=Path, metavar="FILE", help="write the report as JSON too")
+    about = "write a page to look at: frames under their labels, shares of classes, odd ones"
+    add("--page", type=Path, metavar="FILE.html", help=about)
     add_datasets_argument(parser)
 
 
@@ -57,7 +59,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         narrowed = {"names_file": arguments.names_file, "encoding": arguments.encoding}
         sets = official_sets(name, split, root, **narrowed)
-    if not check_sets(sets, root, arguments.jobs or usable_cores(), arguments.json):
+    if not check_sets(sets, root, arguments.jobs or usable_cores(), arguments.json, arguments.page):
         return EXIT_WRONG
     config = name if is_config else _TRAINED_BY.get(name)
     if config is None:

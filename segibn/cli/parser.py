@@ -21,7 +21,7 @@ from segibn.text import did_you_mean, printable
 
 _WIDTH = 79
 _USAGE_LINES = 2
-_WRITTEN = ("output", "plot", "json", "pictures")
+_WRITTEN = ("output", "plot", "json", "page", "pictures")
 """Options that name what a verb writes: a folder where their metavar is DIR, else a file."""
 _Declare = Callable[["VerbParser"], None]
 

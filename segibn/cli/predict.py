@@ -11,7 +11,7 @@ from segibn.cli.inference import add_inference_arguments, inference_config
 from segibn.cli.parser import VerbParser, print_next, print_then, verb_parser
 from segibn.config.shipped import DEFAULT_MODEL
 from segibn.errors import ConfigError
-from segibn.media import FOLDERS, SHOWN_IN_VIDEOS
+from segibn.media import FOLDERS, PALETTES, SHOWN_IN_VIDEOS
 from segibn.runs.find import MODEL_FILES, list_models
 from segibn.runs.outside import kind_of
 
@@ -21,6 +21,7 @@ examples:
   segibn predict my_frames --model drivable-lite --output predictions
   segibn predict runs/gta5_ibn street.jpg drive.mp4 'more/**/*.png' --output predictions
   segibn predict last.pt drive.mp4 --save video,labels --video-shows side-by-side --output out
+  segibn predict my_frames --marks legend,names --palette distinct --output predictions
   segibn predict runs/gta5_ibn my_frames --classes road,car --alpha 0.7 --output predictions
 
 writes labels/<name>.png (class indices, with a palette to look at), overlays/<name>.jpg, for a
@@ -50,7 +51,11 @@ def build_parser(parser: VerbParser) -> None:
     about += "the others write each frame of a video)"
     add("--save", type=_parse_saved, metavar="KIND,...", help=about)
     add("--no-overlays", action="store_true", help="the same as --save labels")
-    add("--alpha", type=float, metavar="A", help="share of the class colour, 0 to 1 (default: 0.5)")
+    add("--alpha", type=float, metavar="A", help="share of the class colour, 0 to 1 (default: 0.4)")
+    about = "words in overlays: legend, the classes that are there; names, each on its large regions"
+    add("--marks", type=_parse_marks, metavar="legend,names", help=about)
+    about = "colours: the network's own, or distinct ones, safe for the colour-blind (default: own)"
+    add("--palette", choices=PALETTES, help=about)
     add(
         "--classes",
         type=lambda text: [name.strip() for name in text.split(",")],
@@ -123,6 +128,12 @@ def _begins_with_network(words: list[str], images: list[str]) -> bool:
         return True
     is_name = path.suffix == "" and not set("*?[") & set(words[0])
     return is_name and not path.exists() and not is_alone
+
+
+def _parse_marks(text: str) -> tuple[str, ...]:
+    if unknown := [word for word in text.split(",") if word not in ("legend", "names")]:
+        raise argparse.ArgumentTypeError(f"no '{', '.join(unknown)}'; write legend, names or legend,names")
+    return tuple(mark for mark in ("names", "legend") if mark in text.split(","))
 
 
 def _parse_saved(text: str) -> tuple[str, ...]:

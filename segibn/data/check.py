@@ -56,6 +56,9 @@ class SplitReport:
     passed_over: list[str] = field(default_factory=list)
     """Files and folders that are not listed, and why; no mistake."""
     turned: list[str] = field(default_factory=list)  # images that have an EXIF orientation
+    facts: list[SampleFacts] = field(default_factory=list)  # of every sample
+    pairing: Pairing | None = None
+    label_set: LabelSet | None = None
 
     @property
     def ok(self) -> bool:
@@ -63,8 +66,15 @@ class SplitReport:
         faults = (self.orphans, self.unreadable, self.size_mismatches, self.unknown_in)
         return not any((*faults, self.problems))
 
+    def faults(self) -> list[str]:
+        """Return what is wrong, a line for each file or mistake."""
+        orphans = [f"{one.path} has no {one.partner}" for one in self.orphans]
+        unknown = [f"value {v} is not in the label table, first in {name}" for v, name in self.unknown_in.items()]
+        return [*self.problems, *orphans, *self.unreadable, *self.size_mismatches, *unknown]
+
     def add(self, facts: SampleFacts) -> None:
         """Count one sample in."""
+        self.facts.append(facts)
         self.unreadable.extend(facts.errors)
         size, target_size = facts.image_size, facts.target_size
         if size is not None:
@@ -116,6 +126,7 @@ def check_split(
     samples = pairing.samples
     orphans = list(pairing.orphans)
     report = SplitReport(dataset, split, len(samples), pairing.official_count, orphans)
+    report.pairing, report.label_set = pairing, label_set
     if label_set is not None:
         rows = (row for row in label_set.labels if row.label_id >= 0)
         report.value_names = {row.label_id: row.name for row in rows}

@@ -22,6 +22,7 @@ _INK: Color = (28, 32, 38)
 _SWATCH_EDGE: Color = (150, 150, 150)
 _SMALLEST_FONT, _PLAIN_FONT = 11, 17  # pixels of height
 _GAP = 8  # pixels between cells
+_PIXELS_OF_LINE = 500  # of a frame's shorter side, for each pixel of an outline's width
 _CELL_WIDTHS = (320, 640)  # smallest and largest width of a panel's cells unless told
 
 
@@ -32,16 +33,32 @@ def colorize(train_ids: np.ndarray, palette: np.ndarray) -> np.ndarray:
     return cv2.LUT(cv2.cvtColor(train_ids, cv2.COLOR_GRAY2RGB), table)
 
 
-def overlay(image: np.ndarray, train_ids: np.ndarray, palette: np.ndarray, alpha: float = 0.5) -> np.ndarray:
-    """Lay class colours over a copy of a frame; ignored pixels and black classes show it alone."""
+def overlay(image: np.ndarray, train_ids: np.ndarray, palette: np.ndarray, alpha: float = 0.4) -> np.ndarray:
+    """Lay class colours over a copy of a frame, with outlines in full colour.
+
+    Ignored pixels and black classes show the frame alone. ``alpha``: share of the colour, 0..1.
+    """
     if image.shape[:2] != train_ids.shape:
         raise ValueError(f"frame {image.shape[:2]} and label map {train_ids.shape} differ in size")
     is_painted = np.zeros(256, np.uint8)
     is_painted[: len(palette)] = palette.any(axis=1)
-    blended = cv2.addWeighted(image, 1.0 - alpha, colorize(train_ids, palette), alpha, 0.0)
+    colors = colorize(train_ids, palette)
+    blended = cv2.addWeighted(image, 1.0 - alpha, colors, alpha, 0.0)
     picture = image.copy()
-    cv2.copyTo(blended, cv2.LUT(train_ids, is_painted), picture)
+    is_painted = cv2.LUT(train_ids, is_painted)
+    cv2.copyTo(blended, is_painted, picture)
+    edges = outlines(train_ids, max(1, round(min(train_ids.shape) / _PIXELS_OF_LINE)))
+    cv2.copyTo(colors, edges & is_painted, picture)
     return picture
+
+
+def outlines(train_ids: np.ndarray, width: int = 1) -> np.ndarray:
+    """Return (H, W) uint8, 1 where a pixel of another class is within ``width``, down or to the right, else 0."""
+    kernel = np.ones((width + 1, width + 1), np.uint8)
+    anchor = (0, 0)
+    dilated = cv2.dilate(train_ids, kernel, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
+    eroded = cv2.erode(train_ids, kernel, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
+    return (dilated != eroded).view(np.uint8)
 
 
 def error_map(target: np.ndarray, pred: np.ndarray) -> np.ndarray:

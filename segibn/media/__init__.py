@@ -8,3 +8,4 @@ FOLDERS = {  # of what can be saved
     "video": "videos",  # <name>.mp4, VP8 in .webm: one of the last three, of each frame
 }
 SHOWN_IN_VIDEOS = ("overlay", "side-by-side", "color")
+PALETTES = ("own", "distinct")  # whose colours: the network's, or `labels.palettes`'s

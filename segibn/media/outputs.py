@@ -10,6 +10,7 @@ import numpy as np
 from segibn.errors import ConfigError
 from segibn.files.encode import write_image, write_label_png
 from segibn.labels.drawing import colorize, overlay
+from segibn.labels.marks import with_legend_inside, with_region_names
 from segibn.media import FOLDERS
 from segibn.media.codecs import CODECS, Codec
 
@@ -18,6 +19,8 @@ JOURNAL = "predictions.jsonl"  # what is done, see ``media/journal.py``
 _RECORDS = (JOURNAL, "summary.json", "failed.txt")
 _LARGEST_JPEG = 65500  # pixels a side that JPEG encoders take
 _GAP = 8  # pixels between two pictures
+MARKS = {"names": with_region_names, "legend": with_legend_inside}
+"""What words in an overlay may say, in the order in which they are drawn."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,7 +31,9 @@ class Outputs:
     palette: np.ndarray  # (K, 3) uint8 RGB of the label PNGs
     drawn: np.ndarray  # (K,) bool: the classes that pictures show; label maps hold all
     save: tuple[str, ...] | None = None  # see `kinds_of`
-    alpha: float = 0.5  # share of the class colour in an overlay, 0..1
+    alpha: float = 0.4  # share of the class colour in an overlay, 0..1
+    class_names: tuple[str, ...] = ()  # K, for the words in pictures
+    marks: tuple[str, ...] = ()  # of `MARKS`, drawn in overlays
     video_shows: str = "overlay"  # one of `SHOWN_IN_VIDEOS`
     codec: Codec = CODECS["mpeg4"]
 
@@ -49,6 +54,8 @@ class Outputs:
         if kind == "color":
             return colorize(train_ids, colors)
         laid_over = overlay(image, train_ids, colors, self.alpha)
+        for mark in self.marks:
+            laid_over = MARKS[mark](laid_over, train_ids, self.class_names, colors)
         if kind == "overlay":
             return laid_over
         left = cv2.copyMakeBorder(image, 0, 0, 0, _GAP, cv2.BORDER_CONSTANT, value=(255, 255, 255))

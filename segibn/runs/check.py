@@ -20,6 +20,7 @@ from segibn.files.folders import collect_passed_over
 from segibn.files.writing import write_json
 from segibn.labels.drivable_encoding import Decision, decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
+from segibn.runs.contact_sheet import write_sheet
 from segibn.runs.sets import changed_set, named_set
 from segibn.text import printable_lines
 from segibn.text.progress import FrameProgress
@@ -50,8 +51,10 @@ def official_sets(name: str, split: str | None, datasets_root: Path, **values: s
     return [(whole.model_copy(update={"split": one}), ()) for one in present]
 
 
-def check_sets(sets: SetsAndSources, datasets_root: Path, jobs: int, report: Path | None) -> bool:
-    """Check data sets, print what was found, write it to ``report``; whether nothing is wrong."""
+def check_sets(
+    sets: SetsAndSources, datasets_root: Path, jobs: int, report: Path | None = None, page: Path | None = None
+) -> bool:
+    """Check data sets, print what was found, write it to ``report`` and ``page``; whether nothing is wrong."""
     reports = []
     for dataset, sources in sets:
         with FrameProgress(dataset.title, 0) as progress:
@@ -61,6 +64,9 @@ def check_sets(sets: SetsAndSources, datasets_root: Path, jobs: int, report: Pat
     if report is not None:
         write_json(report, [found.to_dict() for found in reports])
         print(f"report written to {report}")
+    if page is not None:
+        write_sheet(page, reports, " and ".join(dict.fromkeys(found.dataset for found in reports)))
+        print(f"page to look at: {page}")
     return all(found.ok for found in reports)
 
 

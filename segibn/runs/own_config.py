@@ -39,6 +39,7 @@ def own_config(
     crop = (min(_HEIGHT, height) // 16 * 16 or 16, min(round(_HEIGHT * 1.75), width) // 16 * 16 or 16)
     data |= {"crop_size": list(crop), "scale_range": [low, high], "color_jitter": [0.4, 0.4, 0.4, 0.05]}
     network = load_config("street_lite").model.model_dump(mode="json", exclude_defaults=True)
+    network["weights"] = "none"  # init_from brings them
     content = {
         "data": data,
         "init_from": DEFAULT_MODEL,
@@ -87,5 +88,5 @@ def numbered_names(count: int) -> list[str]:
 
 def below(path: Path, root: Path) -> str:
     """Return a folder as a config names it: below the data sets' root, else whole."""
-    path, root = path.resolve(), root.resolve()
+    path, root = path.absolute(), root.absolute()
     return path.relative_to(root).as_posix() if path.is_relative_to(root) else path.as_posix()

@@ -18,6 +18,7 @@ from segibn.files.writing import write_json, write_text
 from segibn.inference.config import InferenceConfig
 from segibn.inference.predictor import is_out_of_memory, label_maps
 from segibn.labels.drawing import legend
+from segibn.labels.palettes import distinct_palette
 from segibn.media import FOLDERS
 from segibn.media.codecs import CODECS
 from segibn.media.faults import Faults, MediaError, format_faults, shown
@@ -142,8 +143,9 @@ def predict_all(
     run = _load(source, how, device, said)
     _say_size(run, sources)
     drawn = chosen_classes(run.class_names, wanted.classes)
-    shown_as = (wanted.save, wanted.alpha, wanted.video_shows, codec)
-    outputs = Outputs(wanted.output, run.palette, drawn, *shown_as)
+    palette = distinct_palette(run.class_names) if wanted.palette == "distinct" else run.palette
+    shown_as = (wanted.save, wanted.alpha, run.class_names, wanted.marks, wanted.video_shows, codec)
+    outputs = Outputs(wanted.output, palette, drawn, *shown_as)
     faults = Faults(wanted.strict)
     predict, batch_size = partial(label_maps, run.predictor), run.options.batch_size
     started, is_interrupted = time.monotonic(), False
@@ -194,7 +196,7 @@ def _write_legend(run: TrainedRun, outputs: Outputs, sources: Sequence[Source]) 
     kinds = {kind for source in sources for kind in kinds_of(outputs.save, source.is_video)}
     if kinds != {"labels"}:
         names = [run.class_names[train_id] for train_id in np.flatnonzero(outputs.drawn)]
-        write_image(outputs.folder / LEGEND, legend(names, run.palette[outputs.drawn]))
+        write_image(outputs.folder / LEGEND, legend(names, outputs.palette[outputs.drawn]))
 
 
 def _some_sizes(sources: Sequence[Source]) -> list[tuple[int, int]]:
@@ -216,6 +218,6 @@ def _settings(run: TrainedRun, wanted: Wanted) -> dict[str, Any]:
     inference = run.options.to_dict()
     inference.pop("batch_size")
     hashes = [one.sha256 for one in (run, *run.others)]
-    drawing = ("save", "alpha", "classes", "video_shows", "video_codec")
+    drawing = ("save", "alpha", "marks", "palette", "classes", "video_shows", "video_codec")
     own = {name: getattr(wanted, name) for name in drawing}
     return {"model_sha256": hashes, "inference": inference, **own}

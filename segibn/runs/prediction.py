@@ -14,6 +14,7 @@ from segibn.errors import ConfigError
 from segibn.files.encode import write_image, write_label_png
 from segibn.labels import drawing
 from segibn.labels.label_set import LabelSet
+from segibn.labels.marks import with_legend_inside, with_region_names
 
 Kind = Literal["overlay", "colors", "labels", "label_ids", "side_by_side"]
 
@@ -43,9 +44,16 @@ class Prediction:
         """Return the label map in colours: (H, W, 3) uint8 RGB."""
         return drawing.colorize(self.train_ids, self.palette)
 
-    def overlay(self, alpha: float = 0.5) -> np.ndarray:
-        """Return the frame with the label map laid over it: (H, W, 3) uint8 RGB."""
-        return drawing.overlay(self.image, self.train_ids, self.palette, alpha)
+    def overlay(self, alpha: float = 0.4, *, legend: bool = False, names: bool = False) -> np.ndarray:
+        """Return the frame with the label map laid over it: (H, W, 3) uint8 RGB.
+
+        ``legend``: the classes that are there, in a corner; ``names``: each on its large regions.
+        """
+        picture = drawing.overlay(self.image, self.train_ids, self.palette, alpha)
+        for is_wanted, mark in ((names, with_region_names), (legend, with_legend_inside)):
+            if is_wanted:
+                picture = mark(picture, self.train_ids, self.class_names, self.palette)
+        return picture
 
     def mask(self, class_name: str) -> np.ndarray:
         """Return where one class is: (H, W) bool; a KeyError lists the classes that there are."""

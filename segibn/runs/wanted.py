@@ -37,7 +37,9 @@ class Wanted:
 
     output: Path  # folder for all of them
     save: tuple[str, ...] | None = None  # labels and overlay of images, the video of a video
-    alpha: float | None = None  # share of the class colour; 0.5
+    alpha: float | None = None  # share of the class colour; 0.4
+    marks: tuple[str, ...] | None = None  # words in overlays, of `MARKS`; none
+    palette: str | None = None  # of `PALETTES`; the network's own
     classes: list[str] | None = None  # what pictures show; all
     video_shows: str | None = None  # overlay
     video_codec: str | None = None  # auto, the first that OpenCV can write
@@ -64,7 +66,9 @@ class Wanted:
         for name, default, is_idle, reason in (
             ("video_shows", "overlay", not shown, "no video is written"),
             ("video_codec", "auto", not shown, "no video is written"),
-            ("alpha", 0.5, not drawn - {"color"}, "nothing is laid over a frame"),
+            ("alpha", 0.4, not drawn - {"color"}, "nothing is laid over a frame"),
+            ("marks", (), not drawn - {"color"}, "nothing is laid over a frame"),
+            ("palette", "own", False, ""),
             ("classes", None, not drawn, no_picture),
         ):
             if getattr(self, name) is None:
