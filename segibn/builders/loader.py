@@ -86,7 +86,8 @@ def build_transform(data: DataConfig, divisor: int = 1) -> TrainTransform:
 
     ``divisor``: of the crop's size and of the scales, so that a crop shows the same.
     """
-    path, (height, width), (low, high) = data.augmentation_file, data.crop_size, data.scale_range
+    (height, width), (low, high) = data.crop_size, data.scale_range
+    own = None if data.augmentation_file is None else Path(data.augmentation_file)
     return TrainTransform(
         (max(1, height // divisor), max(1, width // divisor)),
         (low / divisor, high / divisor),
@@ -96,7 +97,7 @@ def build_transform(data: DataConfig, divisor: int = 1) -> TrainTransform:
         color_jitter_probability=data.color_jitter_probability,
         blur_sigma=data.blur_sigma,
         degradation=Degradation(data.noise_sigma, data.jpeg_quality, data.degrade_probability),
-        extra=None if path is None else UserAugmentation(Path(path)),
+        extra=UserAugmentation(own or data.augmentation) if own or data.augmentation else None,
     )
 
 

@@ -237,6 +237,8 @@ class DataConfig(Frozen):
     """Range of the JPEG quality that the crop is compressed with, after the noise; null = none."""
     degrade_probability: values.Fraction = 0.5
     """Chance that a sample gets noise, and, independently, that it is compressed."""
+    augmentation: tuple[dict[values.Text, dict[str, Any]], ...] = ()
+    """Transforms of albumentations on finished crops, in turn: ``[{HorizontalFlip: {p: 0.5}}]``."""
     augmentation_file: values.Text | None = None
     """A pipeline of albumentations for finished crops, ``yaml.safe_dump`` of its ``to_dict``;
     relative to the config file. null = none."""
@@ -264,6 +266,8 @@ class DataConfig(Frozen):
             low, high = getattr(self, name)
             if not 0 < low <= high:
                 raise ValueError(f"{name} {(low, high)}: give [low, high], 0 < low <= high")
+        if self.augmentation and self.augmentation_file:
+            raise ValueError("give augmentation or augmentation_file, not both")
         for name in ("blur_sigma", "noise_sigma", "jpeg_quality"):
             limits = getattr(self, name)
             if limits and limits[0] > limits[1]:

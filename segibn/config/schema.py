@@ -75,9 +75,9 @@ class OptimConfig(Frozen):
     """Whether weight decay also acts on norm parameters and biases, as in the paper's code."""
     clip_grad_norm: values.Positive | None = None
     """Gradients are scaled down to this norm, taken over all parameters; null = never."""
-    schedule: Literal["poly", "cosine"] = "poly"
+    schedule: Literal["poly", "cosine", "range"] = "poly"
     """How the learning rate falls: ``(1 - t) ** poly_power`` or ``(1 + cos(pi * t)) / 2``, t the
-    share of ``iterations`` that is done."""
+    share of ``iterations`` that is done; range rises, ``1e5 ** (t - 1)``, for `segibn train --lr-range`."""
     poly_power: values.PositiveStrength = 0.9
     """Power of the poly schedule."""
     min_lr_factor: values.BelowOne = 0.0
@@ -135,6 +135,16 @@ class EngineConfig(Frozen):
     """Iterations between two evaluations on ``data.val``; 0 = only after the last."""
     pictures: values.Pictures = 2
     """Validation frames whose prediction each evaluation draws."""
+    trackers: tuple[Literal["tensorboard", "wandb", "mlflow"], ...] = ("tensorboard",)
+    """Where curves, config and pictures go besides the run folder; what fails never stops a training."""
+    patience: values.PositiveIterations | None = None
+    """Early stopping: end when so many evaluations in a row are no better than one before; null = never."""
+
+    @model_validator(mode="after")
+    def _check(self) -> "EngineConfig":
+        if self.patience is not None and self.evaluate_every == 0:
+            raise ValueError("patience counts evaluations: set evaluate_every too")
+        return self
 
 
 class EvaluationConfig(Frozen):

@@ -32,7 +32,7 @@ class Journal:
         main = distributed.is_main()
         work = partial(pixels_of_updates, config)
         self._progress = TrainingProgress(config.name, config.optim.iterations, first, enabled=main, work=work)
-        self._log = MetricsLog(run, first) if main else None
+        self._log = MetricsLog(run, first, config) if main else None
         self._counted_from, self._clock, self._waited = first, time.monotonic(), 0.0
 
     def __enter__(self) -> "Journal":

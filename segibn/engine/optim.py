@@ -12,6 +12,7 @@ from segibn.errors import ConfigError
 
 NORMS = (nn.modules.batchnorm._NormBase, nn.GroupNorm, nn.LayerNorm)
 _NUM_STAGES = 4
+RANGE = 1e5  # between the highest and the lowest learning rate of a range test
 
 
 def build_optimizer(model: nn.Module, config: OptimConfig, device: torch.device) -> torch.optim.Optimizer:
@@ -66,6 +67,8 @@ def learning_rate_factor(iteration: int, config: OptimConfig) -> float:
     equation 5). Both count from iteration 0, so warm-up only cuts their beginning short.
     """
     done = iteration / config.iterations
+    if config.schedule == "range":
+        return RANGE ** (done - 1)
     is_poly = config.schedule == "poly"
     fall = (1 - done) ** config.poly_power if is_poly else (1 + math.cos(math.pi * done)) / 2
     fall = config.min_lr_factor + (1 - config.min_lr_factor) * fall

@@ -15,7 +15,7 @@ import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,15 +25,12 @@ from segibn.config.load import dump_config
 from segibn.config.referred import MAX_BYTES, with_copies
 from segibn.config.schema import RunConfig
 from segibn.engine.precision import describe_precision
+from segibn.engine.trackers import Trackers
 from segibn.errors import ConfigError, SegibnError
-from segibn.extras import is_there
 from segibn.files.encode import write_image
 from segibn.files.writing import read_json, remove_leftovers, write_bytes, write_json, write_text
-from segibn.text import printable, read_small_file
+from segibn.text import read_small_file
 from segibn.text.plain_data import parse_json
-
-if TYPE_CHECKING:
-    from torch.utils.tensorboard import SummaryWriter
 
 logger = logging.getLogger(__name__)
 
@@ -109,48 +106,43 @@ def describe_start(
 
 
 class MetricsLog:
-    """Appends to ``metrics.jsonl`` and to TensorBoard; records after ``first_iteration`` go."""
+    """Appends to ``metrics.jsonl`` and to the config's trackers; records after ``first_iteration`` go."""
 
-    def __init__(self, run: RunDir, first_iteration: int) -> None:
+    def __init__(self, run: RunDir, first_iteration: int, config: RunConfig) -> None:
         kept = _records_before(run.metrics_file, first_iteration)
         write_text(run.metrics_file, "".join(json.dumps(record) + "\n" for record in kept))
-        self._pictures = run.pictures
+        self._run = run
         self._file = run.metrics_file.open("a", encoding="utf-8")
-        self._board = _open_board(run.path / "tensorboard", first_iteration)
+        tree = config.model_dump(mode="json")
+        self._trackers = Trackers(config.engine.trackers, run.path, config.name, first_iteration, tree)
 
     def write(self, iteration: int, record: dict[str, float]) -> None:
         """Add one record."""
         self._file.write(json.dumps({"iteration": iteration, **record}) + "\n")
         self._file.flush()
-        if self._board is not None:
-            for key, value in record.items():
-                self._board.add_scalar(key, value, iteration)
+        self._trackers.scalars(iteration, record)
 
     def picture(self, iteration: int, name: str, picture: np.ndarray) -> None:
         """Add a picture (H, W, 3) uint8 RGB; the folder keeps the latest one of each name."""
-        write_image(self._pictures / f"{name}.jpg", picture)
-        if self._board is not None:
-            self._board.add_image(name, picture, iteration, dataformats="HWC")
+        write_image(self._run.pictures / f"{name}.jpg", picture)
+        self._trackers.picture(iteration, name, picture)
 
     def close(self) -> None:
-        """Flush and close both."""
+        """Flush and close all; trackers learn of the last scores, with their signature, and the checkpoint."""
         self._file.close()
-        if self._board is not None:
-            self._board.close()
+        summary: dict[str, Any] = {"checkpoint": str(self._run.last_checkpoint)}
+        with suppress(SegibnError, LookupError, TypeError, OSError, ValueError):
+            scores = max((self._run.path / "scores").glob("*.json"), key=lambda path: path.stat().st_mtime)
+            content = read_json(scores)
+            summary |= {"miou": content["miou"], "signature": content["signature"]}
+        self._trackers.close(summary)
 
 
-def _open_board(folder: Path, first_iteration: int) -> "SummaryWriter | None":
-    """TensorBoard's writer; None where it is not installed or does not take the folder's name."""
-    if not is_there("tensorboard"):
-        logger.info("curves go to metrics.jsonl; for TensorBoard: pip install 'segibn[train]'")
-        return None
-    from torch.utils.tensorboard import SummaryWriter  # 1 s of imports, needed only here
-
-    try:
-        return SummaryWriter(str(folder), purge_step=first_iteration + 1)
-    except UnicodeEncodeError:  # bytes that are no text, as of another encoding
-        logger.info("curves go to metrics.jsonl; TensorBoard cannot write in %s", printable(folder))
-        return None
+def is_exhausted(run: RunDir, patience: int) -> bool:
+    """Whether the last ``patience`` scores on the source domain are no better than one before them."""
+    records = _records_before(run.metrics_file, sys.maxsize)
+    scores = [record["val_miou"] for record in records if "val_miou" in record]
+    return len(scores) > patience and max(scores[-patience:]) <= max(scores[:-patience])
 
 
 def best_miou(run: RunDir) -> float:

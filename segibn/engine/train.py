@@ -33,8 +33,9 @@ from segibn.engine.checkpoint import (
 from segibn.engine.failures import explained_failures, stop_at_diverged_state, stop_at_non_finite
 from segibn.engine.journal import Journal
 from segibn.engine.run_data import RunData, index_run
-from segibn.engine.run_dir import RunDir, best_miou, describe_start, open_run
+from segibn.engine.run_dir import RunDir, best_miou, describe_start, is_exhausted, open_run
 from segibn.engine.scoring import score_source
+from segibn.engine.trackers import require_trackers
 from segibn.engine.update import Pending, Updater
 from segibn.errors import SegibnError
 from segibn.files.writing import writable_folder
@@ -72,6 +73,7 @@ def train(config: RunConfig, *, datasets_root: Path, output: Path, resume: str |
     disk is full; what is trained is saved where that is possible.
     """
     writable_folder(output)
+    require_trackers(config.engine.trackers)
     device = default_device()
     data = index_run(config, datasets_root)
     run, checkpoint = open_run(output, resume)
@@ -81,7 +83,9 @@ def train(config: RunConfig, *, datasets_root: Path, output: Path, resume: str |
         updater = Updater(config, model, data.labels.class_names, data.groups)
         first = 0 if checkpoint is None else resume_training(checkpoint, updater)
         require_same_start(run, first)
-        if checkpoint is not None and first == config.optim.iterations:
+        patience, is_main = config.engine.patience, distributed.is_main()
+        early = patience is not None and first > 0 and distributed.any_rank(is_main and is_exhausted(run, patience))
+        if checkpoint is not None and (first == config.optim.iterations or early):
             return TrainingResult(checkpoint, first, None)
         require_disk(updater, run)
         loader = build_train_loader(config, data.sets, datasets_root=datasets_root, first_iteration=first)
@@ -97,7 +101,8 @@ def train(config: RunConfig, *, datasets_root: Path, output: Path, resume: str |
                 raise trouble
             saved = f"(saved after {done} iterations; resume with --resume auto)"
             raise type(trouble)(f"{trouble} {saved}")
-        stopped_by = None if done == config.optim.iterations else stop.received or signal.SIGTERM
+        ended = done == config.optim.iterations or (training.is_exhausted() and not training.leaving())
+        stopped_by = None if ended else stop.received or signal.SIGTERM
         return TrainingResult(run.last_checkpoint, done, stopped_by)
 
 
@@ -164,6 +169,8 @@ class _Training:
                     if last or (scoring and not stopping):
                         with self.journal.noting_trouble():
                             self.score(done)
+                            if not last and self.is_exhausted():
+                                return done
                 stopping = stopping or self.journal.trouble is not None
             if stopping:
                 return done
@@ -172,6 +179,11 @@ class _Training:
                 self.read(pending)
             self.save(done)
         return done
+
+    def is_exhausted(self) -> bool:
+        """Whether early stopping ends the training here, on every rank alike."""
+        patience = self.config.engine.patience
+        return patience is not None and distributed.any_rank(distributed.is_main() and is_exhausted(self.run, patience))
 
     def leaving(self) -> bool:
         """Whether this rank wants to stop."""

@@ -45,10 +45,10 @@ def overlay(image: np.ndarray, train_ids: np.ndarray, palette: np.ndarray, alpha
     colors = colorize(train_ids, palette)
     blended = cv2.addWeighted(image, 1.0 - alpha, colors, alpha, 0.0)
     picture = image.copy()
-    is_painted = cv2.LUT(train_ids, is_painted)
-    cv2.copyTo(blended, is_painted, picture)
+    painted: np.ndarray = cv2.LUT(train_ids, is_painted)
+    cv2.copyTo(blended, painted, picture)
     edges = outlines(train_ids, max(1, round(min(train_ids.shape) / _PIXELS_OF_LINE)))
-    cv2.copyTo(colors, edges & is_painted, picture)
+    cv2.copyTo(colors, edges & painted, picture)
     return picture
 
 
@@ -58,7 +58,7 @@ def outlines(train_ids: np.ndarray, width: int = 1) -> np.ndarray:
     anchor = (0, 0)
     dilated = cv2.dilate(train_ids, kernel, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
     eroded = cv2.erode(train_ids, kernel, anchor=anchor, borderType=cv2.BORDER_REPLICATE)
-    return (dilated != eroded).view(np.uint8)
+    return np.asarray(dilated != eroded).view(np.uint8)
 
 
 def error_map(target: np.ndarray, pred: np.ndarray) -> np.ndarray:

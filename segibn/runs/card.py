@@ -201,6 +201,8 @@ def _frames(data: DataConfig) -> str:
     if data.flip_probability:
         parts.append(f"mirrored with probability {data.flip_probability:g}")
     parts += [text for key, text in _AUGMENTATIONS.items() if getattr(data, key)]
+    if data.augmentation:
+        parts.append(f"albumentations {', '.join(name for one in data.augmentation for name in one)}")
     if data.augmentation_file:
         parts.append(f"augmentations of {_file_name(data.augmentation_file)}")
     return ", ".join(parts) + f"; sampling: {data.sampling.name}"
