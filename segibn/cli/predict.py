@@ -53,7 +53,7 @@ def build_parser(parser: VerbParser) -> None:
     add("--no-overlays", action="store_true", help="the same as --save labels")
     add("--alpha", type=float, metavar="A", help="share of the class colour, 0 to 1 (default: 0.4)")
     about = "words in overlays: legend, the classes that are there; names, each on its large regions"
-    add("--marks", type=_parse_marks, metavar="legend,names", help=about)
+    add("--marks", type=parse_marks, metavar="legend,names", help=about)
     about = "colours: the network's own, or distinct ones, safe for the colour-blind (default: own)"
     add("--palette", choices=PALETTES, help=about)
     add(
@@ -130,7 +130,8 @@ def _begins_with_network(words: list[str], images: list[str]) -> bool:
     return is_name and not path.exists() and not is_alone
 
 
-def _parse_marks(text: str) -> tuple[str, ...]:
+def parse_marks(text: str) -> tuple[str, ...]:
+    """``legend,names`` -> what is drawn, in the order of drawing."""
     if unknown := [word for word in text.split(",") if word not in ("legend", "names")]:
         raise argparse.ArgumentTypeError(f"no '{', '.join(unknown)}'; write legend, names or legend,names")
     return tuple(mark for mark in ("names", "legend") if mark in text.split(","))

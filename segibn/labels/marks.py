@@ -54,10 +54,11 @@ def with_region_names(
             if area < _LARGE * train_ids.size or length > width or size > height:
                 continue
             part = np.pad(labels[y : y + height, x : x + width] == region, 1).view(np.uint8)
-            _, radius, _, center = cv2.minMaxLoc(cv2.distanceTransform(part, cv2.DIST_L2, 3))
-            if 2 * radius >= max(1.2 * size, 0.5 * length):
-                place = (x + center[0] - 1, y + center[1] - 1)
-                draw.text(
-                    place, class_names[n], _INK, font, anchor="mm", stroke_width=max(1, size // 8), stroke_fill=_EDGE
-                )
+            away = cv2.distanceTransform(part, cv2.DIST_L2, 3)
+            if 2 * away.max() < max(1.2 * size, 0.5 * length):
+                continue
+            wide = np.argwhere(away >= 0.9 * away.max())  # of these, the nearest to the region's middle
+            row, column = wide[np.abs(wide - np.argwhere(part).mean(0)).sum(1).argmin()].tolist()
+            place = (x + column - 1, y + row - 1)
+            draw.text(place, class_names[n], _INK, font, anchor="mm", stroke_width=max(1, size // 8), stroke_fill=_EDGE)
     return np.asarray(image)

@@ -49,8 +49,8 @@ def seen_lab(colors: np.ndarray) -> np.ndarray:
     linear = np.where(scaled <= 0.04045, scaled / 12.92, ((scaled + 0.055) / 1.055) ** 2.4)
     seen = np.stack([linear @ matrix.T for matrix in _BLIND]).clip(0, 1)
     shown = np.where(seen <= 0.0031308, 12.92 * seen, 1.055 * seen ** (1 / 2.4) - 0.055)
-    return cv2.cvtColor(shown.astype(np.float32), cv2.COLOR_RGB2LAB)
+    return np.asarray(cv2.cvtColor(shown.astype(np.float32), cv2.COLOR_RGB2LAB))
 
 
 def _distance(seen: np.ndarray, one: np.ndarray) -> np.ndarray:
-    return np.linalg.norm(seen - one, axis=2).min(axis=0)
+    return np.asarray(np.linalg.norm(seen - one, axis=2).min(axis=0))

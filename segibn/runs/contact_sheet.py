@@ -42,7 +42,7 @@ def _part(report: SplitReport) -> SheetPart:
                 ids = table.to_train_ids(table.read(sample.target), sample.target)
                 image = overlay(image, ids, table.palette, 0.5) if ids.shape == image.shape[:2] else image
             size = "x".join(map(str, facts.image_size or ()))
-            frames.append(SheetFrame(facts.name, _jpeg(image), odd or size, bool(odd)))
+            frames.append(SheetFrame(facts.name, as_jpeg(image), odd or size, bool(odd)))
     return SheetPart(
         f"{report.dataset}:{report.split}",
         report.samples,
@@ -100,7 +100,8 @@ def _choose(
     return [*odd, *((rest[place], "") for place in even)]
 
 
-def _jpeg(image: np.ndarray) -> bytes:
+def as_jpeg(image: np.ndarray) -> bytes:
+    """Pack a picture (H, W, 3) uint8 RGB for a page, at most 480 wide."""
     height, width = image.shape[:2]
     if width > _WIDTH:
         image = cv2.resize(image, (_WIDTH, max(1, round(height * _WIDTH / width))), interpolation=cv2.INTER_AREA)

@@ -114,6 +114,7 @@ class Report:
             "seconds": round(self.seconds, 3),
             "frames_per_s": round(self.speed, 3),
             "class_shares": self.shares,
+            "class_names": list(self.class_names),
             "failed": faults,
         }
         write_json(folder / "summary.json", summary)
