@@ -21,7 +21,7 @@ DOCUMENTS = [
     *sorted(path for path in (ROOT / "docs").rglob("*.md") if "_build" not in path.parts),
 ]
 CONFIGS = sorted((ROOT / "configs").rglob("*.yaml"))
-OWN_CONFIGS = {"warehouse.yaml", "calibrated.yaml", "my_config.yaml"}
+OWN_CONFIGS = {"warehouse.yaml", "calibrated.yaml", "my_config.yaml", "own/own.yaml"}
 """Files that a reader writes, or would."""
 OTHER_PROGRAMS = {
     *(

@@ -73,8 +73,8 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, 
         yield folder, follow(steps_of(TUTORIALS / "own_data.md"))
 
 
-def follow(steps: list[Step]) -> list[Ran]:
-    """Run snippets, save files, run commands, all where we are."""
+def follow(steps: list[Step], small: tuple[str, ...] = SMALL) -> list[Ran]:
+    """Run snippets, save files, run commands, all where we are; ``small``: values of trainings."""
     ran = []
     for step in steps:
         if step.does == "run":
@@ -84,7 +84,7 @@ def follow(steps: list[Step]) -> list[Ran]:
         elif step.language == "sh":
             for program, verb, *arguments in commands_of(step.text):
                 assert program == "segibn"
-                more = SMALL if verb == "train" else ()
+                more = small if verb == "train" else ()
                 ran.append(Ran(verb, main([verb, *arguments, *more])))
     return ran
 
@@ -99,6 +99,23 @@ def test_own_data_set_end_to_end(warehouse: tuple[Path, list[Ran]]) -> None:
     assert (folder / "report.html").stat().st_size > 10_000
     assert (folder / "warehouse.onnx").is_file()
     assert "crate" in (folder / "MODEL_CARD.md").read_text(encoding="utf-8")
+
+
+def test_own_annotations_from_files_to_the_second_round(tmp_path: Path) -> None:
+    with contextlib.chdir(tmp_path):
+        ran = follow(steps_of(TUTORIALS / "own_annotations.md"), SMALL[:-1])  # the head is street-lite's
+    assert [command for command in ran if command.exit_code != 0] == []
+    wanted = ["init", "train", "evaluate", "report", "check", "import", "rank", "predict", "export-labels"]
+    assert [*dict.fromkeys(command.verb for command in ran if command.verb != "check")] == [
+        w for w in wanted if w != "check"
+    ]
+    for page in ("own/check.html", "own/report.html", "round1/rank.html"):
+        assert (tmp_path / page).stat().st_size > 5_000
+    assert list(read_json(tmp_path / "own/scores.json")["iou"]) == ["_background_", "crate", "floor"]
+    rounds = [(tmp_path / f"round{n}/rank.txt").read_text().split() for n in (1, 2)]
+    assert [len(names) for names in rounds] == [4, 4]
+    assert not set(rounds[0]) & set(rounds[1])
+    assert len(list((tmp_path / "for_labelme").glob("*.json"))) == 12
 
 
 @pytest.mark.parametrize("document", RUNNABLE, ids=lambda path: path.name)

@@ -54,10 +54,10 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it():
     ("package", "extra", "imports", "call"),
     [
         (
-            "albumentations",
-            "augment",
-            "from segibn.data.user_augmentation import UserAugmentation",
-            "UserAugmentation(Path('pipeline.yaml'))",
+            "pycocotools",
+            "import",
+            "import numpy\nfrom segibn.annotations.shapes import fill_as_coco",
+            "fill_as_coco([numpy.zeros((3, 2))], (4, 4))",
         ),
         ("scipy", "gta5", "from segibn.data.datasets.gta5 import split_ids", "split_ids('train', Path(sys.argv[1]))"),
         (
@@ -98,8 +98,10 @@ def test_metrics_are_written_without_tensorboard(tmp_path):
         from pathlib import Path
         import numpy
         from segibn.engine.run_dir import MetricsLog, RunDir
+        from segibn.engine.trackers import Trackers
         logging.basicConfig(level=logging.INFO, stream=sys.stdout)
-        log = MetricsLog(RunDir(Path(sys.argv[1])), 0)
+        folder = Path(sys.argv[1])
+        log = MetricsLog(RunDir(folder), 0, Trackers(["tensorboard"], folder, "x", 0, {}))
         log.write(3, {"loss": 0.5})
         log.picture(3, "frame", numpy.zeros((8, 8, 3), numpy.uint8))
         log.close()

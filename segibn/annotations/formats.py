@@ -3,10 +3,12 @@
 from collections.abc import Callable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from segibn.annotations.shapes import Annotations
 from segibn.files.folders import list_files
+
+if TYPE_CHECKING:
+    from segibn.annotations.shapes import Annotations
 
 _LOOKED_AT = 1 << 16  # bytes at the start of a file, where its kind shows
 
@@ -17,13 +19,15 @@ class Format(NamedTuple):
     title: str
     reader: str
 
-    def read(self, source: Path) -> Annotations:
+    def read(self, source: Path) -> "Annotations":
         """Read a folder or file; DatasetError names what is wrong in it."""
         module, _, function = self.reader.partition(":")
         read: Callable[[Path], Annotations] = getattr(import_module(f"segibn.annotations.{module}"), function)
         return read(source)
 
 
+WRITTEN = ("labelme", "coco", "cvat")
+"""Those that label maps are written in, too."""
 FORMATS: Mapping[str, Format] = {
     "labelme": Format("labelme: a folder of JSON files", "labelme:read"),
     "coco": Format("COCO: one JSON file", "coco:read"),

@@ -18,7 +18,17 @@ Without --scores the card shows the scores of the run folder (its held-out frame
 run nor an option states, the card calls "not stated". It begins with the YAML by which the Hugging
 Face hub finds it.
 """
-_OPTIONS = ("description", "intended_use", "limits", "licence", "citation")
+CARD_FIELDS = ("description", "intended_use", "limits", "licence", "citation")
+
+
+def add_card_fields(parser: VerbParser) -> None:
+    """Add what a person says of a network in its card."""
+    add = parser.add_argument
+    add("--description", default="", metavar="TEXT", help="a sentence or two")
+    add("--intended-use", default="", metavar="TEXT")
+    add("--limits", default="", metavar="TEXT", help="beside what scores show")
+    add("--licence", default="", metavar="TEXT", help="of these weights")
+    add("--citation", default="", metavar="TEXT", help="of this network")
 
 
 @verb_parser("card", EXAMPLE)
@@ -30,11 +40,7 @@ def build_parser(parser: VerbParser) -> None:
     about = "of `segibn evaluate --output`, or a cross_domain.json (default: RUN/scores/*.json)"
     add("--scores", type=Path, nargs="+", metavar="FILE.json", help=about)
     add("--output", type=Path, required=True, metavar="FILE.md")
-    add("--description", default="", metavar="TEXT", help="a sentence or two")
-    add("--intended-use", default="", metavar="TEXT")
-    add("--limits", default="", metavar="TEXT", help="beside what scores show")
-    add("--licence", default="", metavar="TEXT", help="of these weights")
-    add("--citation", default="", metavar="TEXT", help="of this network")
+    add_card_fields(parser)
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.runs.loading import load_checkpoint
 
     run = load_checkpoint(arguments.run)
-    given = {name: value for name in _OPTIONS if (value := getattr(arguments, name))}
+    given = {name: value for name in CARD_FIELDS if (value := getattr(arguments, name))}
     record = run_of(find_checkpoint(trained_by)) if trained_by else None
     scores, unstated = write_card(run, arguments.output, arguments.scores, given, record)
     stated = f"not stated: {', '.join(unstated) or 'nothing'}"

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.annotations.writing import WRITERS
+from segibn.annotations.formats import WRITTEN
 from segibn.cli.arguments import parse_positive
 from segibn.cli.parser import VerbParser, print_then, verb_parser
 from segibn.provenance import usable_cores
@@ -24,7 +24,7 @@ of them, as in the tools. segibn import reads what you corrected.
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("predictions", type=Path, metavar="PREDICTIONS", help="folder that segibn predict wrote")
-    add("--format", choices=WRITERS, required=True, help="of the annotation tool")
+    add("--format", choices=WRITTEN, required=True, help="of the annotation tool")
     add("--output", type=Path, required=True, metavar="DIR", help="folder for the files")
     add("--images", type=Path, metavar="FOLDER", help="the frames, for their file names (default: NAME.jpg)")
     add("--tolerance", type=float, default=1.0, metavar="PIXELS", help="that an outline may be off (%(default)s)")

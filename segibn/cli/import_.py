@@ -28,7 +28,7 @@ COCO are ignored. Frames are never changed; nothing is written if one file is da
 @verb_parser("import", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
-    add("format", metavar="FORMAT", choices=FORMATS, help=", ".join(FORMATS))
+    add("format", metavar="FORMAT", choices=list(FORMATS), help=", ".join(FORMATS))
     add("source", type=Path, metavar="SOURCE", help="folder or file of annotations")
     add("--output", type=Path, required=True, metavar="DIR", help="folder to write, not there yet or empty")
     add("--images", type=Path, metavar="FOLDER", help="where the frames are (default: beside the annotations)")

@@ -20,6 +20,7 @@ examples:
   segibn predict my_frames --output predictions
   segibn predict my_frames --model drivable-lite --output predictions
   segibn predict runs/gta5_ibn street.jpg drive.mp4 'more/**/*.png' --output predictions
+  segibn predict my_frames --save labels,confidence --output predictions
   segibn predict last.pt drive.mp4 --save video,labels --video-shows side-by-side --output out
   segibn predict my_frames --marks legend,names --palette distinct --output predictions
   segibn predict runs/gta5_ibn my_frames --classes road,car --alpha 0.7 --output predictions

@@ -16,7 +16,7 @@ EXAMPLE = """\
 example:
   segibn train gta5_ibn --datasets /data optim.lr=0.02
   segibn train gta5_ibn --datasets /data --dry-run
-  segibn train gta5_ibn --datasets /data --lr-range 1
+  segibn train gta5_ibn --datasets /data --find-lr 1
   torchrun --standalone --nproc_per_node=8 -m segibn train gta5_ibn --datasets /data
 
 exit codes: 0 trained; 2 a mistake in config, data or files; 3 another process of the run was lost;
@@ -33,8 +33,8 @@ def build_parser(parser: VerbParser) -> None:
     about = "check config, data and weights, try one update, and say what the run would take"
     add("--dry-run", action="store_true", help=about)
     about = "learning-rate range test: 100 updates whose rate rises to HIGHEST, such as 1, then a suggestion"
-    add("--lr-range", type=parse_rate, metavar="HIGHEST", help=about)
-    parser.excludes("--lr-range", "--resume", "--dry-run")
+    add("--find-lr", type=parse_rate, metavar="HIGHEST", help=about)
+    parser.excludes("--find-lr", "--resume", "--dry-run")
 
 
 def parse_rate(text: str) -> float:
@@ -66,11 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(report)
         return 0
 
-    if arguments.lr_range is not None:
+    if arguments.find_lr is not None:
         from segibn.runs.lr_range import range_test
 
         output = arguments.output or Path("runs") / f"{config.name}_lr_range"
-        found = range_test(config, root, output, arguments.lr_range, updates=100)
+        found = range_test(config, root, output, arguments.find_lr, updates=100)
         print(f"suggested: optim.lr={found.suggested:.1e} (the loss falls fastest there)")
         words = [arguments.config, *arguments.overrides, f"optim.lr={found.suggested:.1e}"]
         print_next("train", *words, *datasets_words(arguments.datasets))

@@ -77,7 +77,7 @@ class OptimConfig(Frozen):
     """Gradients are scaled down to this norm, taken over all parameters; null = never."""
     schedule: Literal["poly", "cosine", "range"] = "poly"
     """How the learning rate falls: ``(1 - t) ** poly_power`` or ``(1 + cos(pi * t)) / 2``, t the
-    share of ``iterations`` that is done; range rises, ``1e5 ** (t - 1)``, for `segibn train --lr-range`."""
+    share of ``iterations`` that is done; range rises, ``1e5 ** (t - 1)``, for `segibn train --find-lr`."""
     poly_power: values.PositiveStrength = 0.9
     """Power of the poly schedule."""
     min_lr_factor: values.BelowOne = 0.0

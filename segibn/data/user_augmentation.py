@@ -13,7 +13,6 @@ import numpy as np
 
 from segibn.data.frame import Arrays
 from segibn.errors import ConfigError
-from segibn.extras import require
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.text import did_you_mean, printable
 from segibn.text.plain_data import read_yaml_file
@@ -49,8 +48,7 @@ class UserAugmentation:
         return UserAugmentation, (self._given,)
 
 
-def _albumentations(purpose: str) -> Any:
-    require("augment", "albumentations", purpose=purpose)
+def _albumentations() -> Any:
     # It asks a server for its newest version unless told not to.
     os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")
     import albumentations
@@ -60,7 +58,7 @@ def _albumentations(purpose: str) -> Any:
 
 def _of_config(given: Sequence[Mapping[str, Mapping[str, Any]]]) -> Any:
     """Build ``[{HorizontalFlip: {p: 0.5}}]``; ``OneOf`` and the like have a list, ``transforms``."""
-    A = _albumentations("data.augmentation")  # noqa: N806 - the library's own abbreviation
+    A = _albumentations()  # noqa: N806 - the library's own abbreviation
     kinds = (A.BasicTransform, A.BaseCompose)
 
     def build(one: Any, where: str) -> Any:
@@ -87,7 +85,7 @@ def _of_config(given: Sequence[Mapping[str, Mapping[str, Any]]]) -> Any:
 
 
 def _of_file(path: Path) -> Any:
-    A = _albumentations(f"data.augmentation_file {path}")  # noqa: N806
+    A = _albumentations()  # noqa: N806
     try:
         content = read_yaml_file(path)
     except ConfigError as error:

@@ -15,6 +15,7 @@ from rich.text import Text
 from segibn import distributed
 from segibn.config.schema import RunConfig
 from segibn.engine.run_dir import MetricsLog, RunDir
+from segibn.engine.trackers import Trackers
 from segibn.engine.update import Batch
 from segibn.errors import SegibnError
 from segibn.text import printable_lines
@@ -32,7 +33,8 @@ class Journal:
         main = distributed.is_main()
         work = partial(pixels_of_updates, config)
         self._progress = TrainingProgress(config.name, config.optim.iterations, first, enabled=main, work=work)
-        self._log = MetricsLog(run, first, config) if main else None
+        told = (config.engine.trackers, run.path, config.name, first, config.model_dump(mode="json"))
+        self._log = MetricsLog(run, first, Trackers(*told)) if main else None
         self._counted_from, self._clock, self._waited = first, time.monotonic(), 0.0
 
     def __enter__(self) -> "Journal":

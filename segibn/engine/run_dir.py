@@ -108,13 +108,12 @@ def describe_start(
 class MetricsLog:
     """Appends to ``metrics.jsonl`` and to the config's trackers; records after ``first_iteration`` go."""
 
-    def __init__(self, run: RunDir, first_iteration: int, config: RunConfig) -> None:
+    def __init__(self, run: RunDir, first_iteration: int, trackers: Trackers) -> None:
         kept = _records_before(run.metrics_file, first_iteration)
         write_text(run.metrics_file, "".join(json.dumps(record) + "\n" for record in kept))
         self._run = run
         self._file = run.metrics_file.open("a", encoding="utf-8")
-        tree = config.model_dump(mode="json")
-        self._trackers = Trackers(config.engine.trackers, run.path, config.name, first_iteration, tree)
+        self._trackers = trackers
 
     def write(self, iteration: int, record: dict[str, float]) -> None:
         """Add one record."""

@@ -2,6 +2,7 @@
 
 FOLDERS = {  # of what can be saved
     "labels": "labels",  # <name>.png: (H, W) train ids, shown in the palette's colours
+    "confidence": "confidence",  # <name>.png: (H, W) 0..255, the probability of each pixel's class
     "color": "colors",  # <name>.png: the palette's colours
     "overlay": "overlays",  # <name>.jpg: the colours laid over the frame
     "side-by-side": "side_by_side",  # <name>.jpg: frame and overlay

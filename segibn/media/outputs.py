@@ -37,12 +37,25 @@ class Outputs:
     video_shows: str = "overlay"  # one of `SHOWN_IN_VIDEOS`
     codec: Codec = CODECS["mpeg4"]
 
-    def write_frame(self, name: str, image: np.ndarray, train_ids: np.ndarray, kinds: Sequence[str]) -> None:
-        """Write the files of one frame (H, W, 3) RGB; of ``kinds`` video is passed over."""
+    def write_frame(
+        self,
+        name: str,
+        image: np.ndarray,
+        train_ids: np.ndarray,
+        kinds: Sequence[str],
+        confidence: np.ndarray | None = None,
+    ) -> None:
+        """Write the files of one frame (H, W, 3) RGB; of ``kinds`` video is passed over.
+
+        ``confidence``: (H, W) float32 in 0..1, for the kind of that name.
+        """
         for kind in kinds:
             stem = self.folder / FOLDERS[kind] / name
             if kind == "labels":
                 write_label_png(_with(stem, ".png"), train_ids, self.palette)
+            elif kind == "confidence":
+                assert confidence is not None
+                write_label_png(_with(stem, ".png"), np.rint(255 * confidence).astype(np.uint8))
             elif kind != "video":
                 picture = self.draw(kind, image, train_ids)
                 plain = kind == "color" or max(picture.shape) > _LARGEST_JPEG

@@ -43,7 +43,8 @@ class Tally:
 class Work:
     """One run over sources; ``tally`` grows with every frame, also where it is interrupted."""
 
-    predict: Predict  # images (H, W, 3) uint8 RGB of one size -> (H, W) uint8 train ids of each
+    predict: Predict  # images (H, W, 3) uint8 RGB of one size -> (H, W) uint8 train ids of each,
+    # or pairs of these and their confidence, (H, W) float32
     batch_size: int
     outputs: Outputs
     journal: Journal
@@ -79,9 +80,10 @@ class Work:
     def _images(self, sources: Sequence[Source]) -> None:
         kinds = kinds_of(self.outputs.save, is_video=False)
 
-        def write(predicted: tuple[Still, np.ndarray]) -> np.ndarray:
-            (source, image), train_ids = predicted
-            self.outputs.write_frame(source.name, image, train_ids, kinds)
+        def write(predicted: tuple[Still, Any]) -> np.ndarray:
+            (source, image), found = predicted
+            train_ids, confidence = found if isinstance(found, tuple) else (found, None)
+            self.outputs.write_frame(source.name, image, train_ids, kinds, confidence)
             return self._pixels(train_ids)
 
         def finish(predicted: tuple[Still, np.ndarray], pixels: np.ndarray) -> None:
@@ -178,8 +180,9 @@ class Work:
         kinds = kinds_of(self.outputs.save, is_video=True)
 
         def draw(predicted: tuple[Any, np.ndarray]) -> tuple[Any, np.ndarray]:
-            (index, image), train_ids = predicted
-            self.outputs.write_frame(f"{source.name}/{index:06d}", image, train_ids, kinds)
+            (index, image), found = predicted
+            train_ids, confidence = found if isinstance(found, tuple) else (found, None)
+            self.outputs.write_frame(f"{source.name}/{index:06d}", image, train_ids, kinds, confidence)
             shown = self.outputs.video_shows
             picture = self.outputs.draw(shown, image, train_ids) if "video" in kinds else None
             return picture, self._pixels(train_ids)

@@ -27,6 +27,7 @@ from segibn.models.weights.download import local_path
 from segibn.models.weights.pretrained import find_published
 from segibn.models.weights.sources import RELEASES
 from segibn.runs.find import find_checkpoint
+from segibn.runs.on_hub import find_on_hub
 from segibn.runs.outside import CODE, GRAPH, NOTHING, Said, colors_of, kind_of, require_allowed
 from segibn.runs.trained import TrainedRun
 
@@ -64,6 +65,8 @@ def load_any(source: str | Path, said: Said = NOTHING) -> TrainedRun:
         return replace(load_checkpoint(source), class_map=table)
     if kind == GRAPH and KEY in read_onnx(find_checkpoint(source))[1]:
         return replace(load_graph(find_checkpoint(source)), class_map=table)
+    if kind == "hf" and (own := find_on_hub(str(source).partition(":")[2])) is not None:
+        return replace(load_checkpoint(own), class_map=table)
     require_allowed(source, said)
     word = str(source) if kind in (GRAPH, CODE) else str(source).partition(":")[2]
     found = load_outside(kind, word, said.names(), said.pixels)

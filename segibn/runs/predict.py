@@ -16,7 +16,7 @@ from segibn.files.encode import write_image
 from segibn.files.pictures import image_size
 from segibn.files.writing import write_json, write_text
 from segibn.inference.config import InferenceConfig
-from segibn.inference.predictor import is_out_of_memory, label_maps
+from segibn.inference.predictor import confident_label_maps, is_out_of_memory, label_maps
 from segibn.labels.drawing import legend
 from segibn.labels.palettes import distinct_palette
 from segibn.media import FOLDERS
@@ -148,7 +148,9 @@ def predict_all(
     shown_as = (wanted.save, wanted.alpha, run.class_names, wanted.marks, wanted.video_shows, codec)
     outputs = Outputs(wanted.output, palette, drawn, *shown_as)
     faults = Faults(wanted.strict)
-    predict, batch_size = partial(label_maps, run.predictor), run.options.batch_size
+    is_sure = "confidence" in (wanted.save or ())
+    predict = partial(confident_label_maps if is_sure else label_maps, run.predictor)
+    batch_size = run.options.batch_size
     started, is_interrupted = time.monotonic(), False
     with (
         Journal(outputs.folder, _settings(run, wanted), wanted.mode) as journal,
@@ -195,7 +197,7 @@ def _say_size(run: TrainedRun, sources: Sequence[Source]) -> None:
 def _write_legend(run: TrainedRun, outputs: Outputs, sources: Sequence[Source]) -> None:
     """Write the colours of the classes, unless label maps are all that is written."""
     kinds = {kind for source in sources for kind in kinds_of(outputs.save, source.is_video)}
-    if kinds != {"labels"}:
+    if kinds - {"labels", "confidence"}:
         names = [run.class_names[train_id] for train_id in np.flatnonzero(outputs.drawn)]
         write_image(outputs.folder / LEGEND, legend(names, outputs.palette[outputs.drawn]))
 

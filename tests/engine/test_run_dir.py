@@ -12,6 +12,7 @@ import torch
 
 from segibn.config.load import load_config
 from segibn.engine.run_dir import MetricsLog, RunDir, best_miou, open_run
+from segibn.engine.trackers import Trackers
 from segibn.engine.train import train
 from segibn.errors import ConfigError, DatasetError
 
@@ -70,7 +71,7 @@ def test_a_mistake_that_the_loader_finds_leaves_no_folder(blocks: Path, light_co
 @pytest.mark.skipif(os.name != "posix", reason="names are bytes on Unix alone")
 def test_curves_are_kept_where_tensorboard_does_not_take_the_folders_name(tmp_path: Path) -> None:
     run = RunDir(tmp_path / os.fsdecode(b"l\xe4uf"))
-    log = MetricsLog(run, 0)
+    log = MetricsLog(run, 0, Trackers(["tensorboard"], run.path, "x", 0, {}))
     log.write(1, {"loss": 0.5})
     log.close()
     assert json.loads(run.metrics_file.read_text()) == {"iteration": 1, "loss": 0.5}
