@@ -16,6 +16,7 @@ examples:
   segibn export runs/gta5_ibn --output model.onnx --labels   (uint8 frames in, label maps out)
   segibn export runs/gta5_ibn --output model.onnx --int8 --calibrate my_frames
                                                              (faster on a CPU, a little coarser)
+  segibn export runs/gta5_ibn --output model.xml             (OpenVINO, with model.bin)
   segibn export runs/gta5_ibn --output model.pt2             (torch.export, needs nothing more)
   segibn export runs/gta5_ibn --output model.safetensors     (weights and config, for segibn)
 
@@ -28,7 +29,7 @@ A graph takes RGB frames (N, 3, H, W), float32 in 0..255, of any size, and retur
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("run", metavar="RUN_OR_CHECKPOINT", help="run folder, .pt or .safetensors file")
-    add("--output", type=Path, required=True, metavar="FILE", help=".onnx, .pt2 or .safetensors")
+    add("--output", type=Path, required=True, metavar="FILE", help=".onnx, .xml, .pt2 or .safetensors")
     about = "(N, H, W, 3) uint8 in, train ids (N, H, W) uint8 out"
     add("--labels", action="store_true", help=about)
     add("--int8", action="store_true", help="compute in eight bits (.onnx); needs --calibrate")
@@ -45,8 +46,8 @@ def build_parser(parser: VerbParser) -> None:
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
     output, labels, calibrate = arguments.output, arguments.labels, arguments.calibrate
-    if output.suffix not in (".onnx", ".pt2", ".safetensors"):
-        raise ConfigError(f"--output {output}: export writes .onnx, .pt2 and .safetensors files")
+    if output.suffix not in (".onnx", ".xml", ".pt2", ".safetensors"):
+        raise ConfigError(f"--output {output}: export writes .onnx, .xml, .pt2 and .safetensors files")
     if output.suffix == ".safetensors" and arguments.instance_share is not None:
         raise ConfigError("--instance-share belongs to graphs (.onnx, .pt2); of .safetensors give it to predict")
     if labels and output.suffix == ".safetensors":
@@ -75,7 +76,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         "inference": inference,
     }
     config = export_checkpoint(checkpoint, output, **how)
-    if output.suffix == ".pt2":
+    if output.suffix == ".xml":
+        code = f"import openvino; print(openvino.Core().read_model({str(output)!r}))"
+        print_then(shlex.join(["python", "-c", code]))
+    elif output.suffix == ".pt2":
         code = f"import torch; print(torch.export.load({str(output)!r}))"
         print_then(shlex.join(["python", "-c", code]))
     else:

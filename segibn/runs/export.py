@@ -18,6 +18,7 @@ from segibn.config.schema import RunConfig
 from segibn.description import KEY, LABELS, LOGITS, Description
 from segibn.errors import DatasetError, ImageFileError
 from segibn.export.exported import load_onnx
+from segibn.export.openvino import export_openvino
 from segibn.export.quantize import CALIBRATION_FRAMES, export_int8
 from segibn.export.writing import export
 from segibn.files.folders import list_files
@@ -67,7 +68,8 @@ def export_checkpoint(
         share = export_int8(segmenter, output, description, frames, labels=labels)
         report = f"int8; {share:.2%} of the pixels of frames have the class of float32"
     else:
-        difference = export(segmenter, output, description, labels=labels)
+        write = export_openvino if output.suffix == ".xml" else export
+        difference = write(segmenter, output, description, labels=labels)
         report = f"logits differ from the network by at most {difference:.1e}"
         if labels:
             report = f"{difference:.2%} of pixels differ from the network, all near ties"
