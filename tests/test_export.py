@@ -299,6 +299,44 @@ def test_onnx_without_its_packages_says_what_to_install(
     assert not any(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("labels", [False, True])
+def test_openvino_repeats_the_network_and_describes_itself(labels: bool, tmp_path: Path) -> None:
+    openvino = pytest.importorskip("openvino")
+    from segibn.export.openvino import export_openvino
+
+    network = _network("a", "deeplabv3plus")
+    assert export_openvino(network, tmp_path / "m.xml", DESCRIPTION, labels=labels) < TOLERANCE
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["m.bin", "m.xml"]
+    model = openvino.Core().read_model(tmp_path / "m.xml")
+    assert parse_description(model.get_rt_info(KEY).astype(str), "m.xml").class_names == DESCRIPTION.class_names
+
+
+def test_the_operators_of_a_graph_are_those_that_tensorrt_lists(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx")
+    export(_network("b", "deeplabv3plus"), tmp_path / "m.onnx", DESCRIPTION, labels=True)
+    model = onnx.load(tmp_path / "m.onnx")
+    known = {
+        *("Add", "ArgMax", "BatchNormalization", "Cast", "Clip", "Concat", "Constant", "Conv", "Div", "Expand"),
+        *("Gather", "GlobalAveragePool", "InstanceNormalization", "MaxPool", "Mul", "Pad", "Pow", "ReduceMean", "Relu"),
+        *(
+            "Reshape",
+            "Resize",
+            "Shape",
+            "Slice",
+            "Split",
+            "Sqrt",
+            "Sub",
+            "Transpose",
+            "Unsqueeze",
+            "Squeeze",
+            "Reciprocal",
+        ),
+        *("Identity", "Where", "Equal", "Max", "Min", "Floor", "Ceil", "ConstantOfShape"),
+    }
+    assert {node.op_type for node in model.graph.node} <= known
+    assert model.opset_import[0].version == OPSET
+
+
 def test_another_suffix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"\.pt2 or \.onnx"):
         export(_network(), tmp_path / "model.pt")

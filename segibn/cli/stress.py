@@ -1,6 +1,7 @@
 """``stress``: networks on one labelled set under changes of its appearance."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from segibn.cli.arguments import SET, add_outside_arguments, datasets_root, outside_said, require_runs
 from segibn.cli.inference import add_comparison_arguments, inference_config
@@ -11,6 +12,7 @@ EXAMPLE = """\
 examples:
   segibn stress runs/none runs/a runs/b --on cityscapes:val --output out
   segibn stress street-lite --on cityscapes:val --corruptions driving --levels 1 3 5 --output out
+  segibn stress street-lite --on cityscapes:val --corruptions fog --ood dataset_AnomalyTrack
   segibn stress runs/a --corruptions paper fog c-glass-blur --levels 5 --calibration --output out
 
 changes, by groups: paper (table 1 of IBN-Net, on the network's input, nothing clipped): RGB+50,
@@ -35,6 +37,9 @@ def build_parser(parser: VerbParser) -> None:
     for metric in METRICS:
         if metric.needs == "confidence":
             add(f"--{metric.name}", action="store_true", help=metric.about)
+    about = "folders in the layout of SegmentMeIfYouCan or Fishyscapes: do max-softmax, max-logit, energy and "
+    about += "entropy find what the networks never saw? (ood.json)"
+    add("--ood", type=Path, nargs="+", default=(), metavar="DIR", help=about)
     add_comparison_arguments(parser)
     add_outside_arguments(parser)
 
@@ -52,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.runs.stress import PLOT_FILE, stress
 
-    how = {key: getattr(arguments, key) for key in ("corruptions", "levels", "seed", "device")}
+    how = {key: getattr(arguments, key) for key in ("corruptions", "levels", "seed", "ood", "device")}
     how["metrics"] = [m.name for m in METRICS if getattr(arguments, m.name, False)]
     table = stress(arguments.runs, on, root, arguments.output, inference=inference, said=said, **how)
     print_results(table, arguments.output, PLOT_FILE)

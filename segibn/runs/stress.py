@@ -16,6 +16,7 @@ from segibn.config.data import DatasetConfig
 from segibn.engine.scoring import Preparation
 from segibn.errors import ConfigError
 from segibn.evaluation.measures import measured
+from segibn.evaluation.ood import find_ood
 from segibn.evaluation.results import CONDITIONS_FILE
 from segibn.evaluation.rows import network_titles
 from segibn.evaluation.stress import ORIGINAL, format_stress, group_stress
@@ -26,6 +27,7 @@ from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.runs.cross_domain import headline, refuse_equal
 from segibn.runs.evaluate import circumstances, frames_of, own_set, score_run
 from segibn.runs.loading import device_of, load_any
+from segibn.runs.ood import format_ood, score_ood
 from segibn.runs.outside import NOTHING, Said
 from segibn.runs.pictures import grid_sheet
 from segibn.runs.trained import CPU, TrainedRun
@@ -67,6 +69,7 @@ def stress(
     levels: Sequence[int] | None = None,
     seed: int | None = None,
     metrics: Sequence[str] = (),
+    ood: Sequence[Path] = (),
     inference: InferenceConfig = AS_SCORED,
     said: Said = NOTHING,
     device: str | None = None,
@@ -75,10 +78,14 @@ def stress(
 
     ``on``: label and labelled set; None = the first run's own held-out one. ``output``: folder for
     rows, table, chart and picture; None writes none. ``corruptions``: names or groups; () = all.
-    ``levels``: of corruptions; None = 1 to 5. ``metrics``: names of ``measures.METRICS``.
+    ``levels``: of corruptions; None = 1 to 5. ``metrics``: names of ``measures.METRICS``. ``ood``: folders
+    of frames with what no network was trained on.
     ConfigError: a change is unknown, or levels or seed would have no effect.
     """
     changes = list(_changes(corruptions, levels, seed))
+    for folder in ood:
+        find_ood(folder)  # what is missing shows before any work
+    unknown: dict[str, Any] = {}
     place, runs = device_of(device), [load_any(source, said) for source in sources]
     if on is None:
         own = own_set(runs[0], sources[0])
@@ -99,11 +106,15 @@ def stress(
                 more = {"details": found["details"]} if metrics else {}
                 rows.append(row | headline(run.record(), label, found, **more))
             conditions = circumstances(place, placed.options) | {"seed": seed or 0}
+            if ood and distributed.is_main():
+                unknown[run.name] = {folder.name: score_ood(placed.predictor, folder) for folder in ood}
             run.to(CPU)
-    table = format_stress(rows)
+    table = "\n".join([format_stress(rows), *(format_ood(found, name) for name, found in unknown.items())])
     if output is not None and distributed.is_main():
         conditions["frames"] = {label: [sample.name for sample in frames.samples]}
         write_json(output / "stress.json", rows)
+        if unknown:
+            write_json(output / "ood.json", unknown)
         write_json(output / CONDITIONS_FILE, conditions)
         write_text(output / "stress.md", table)
         write_image(output / PLOT_FILE, _plot(rows, label))

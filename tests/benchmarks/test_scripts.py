@@ -19,7 +19,7 @@ def _benchmarks_importable(monkeypatch):
     "script",
     [
         *("data_pipeline", "metrics", "inference", "train_step", "ibn_layer", "losses"),
-        "augment",
+        *("augment", "annotations"),
         "predict_files",
         *(pytest.param(name, marks=pytest.mark.slow) for name in ("export", "shipped")),
     ],

@@ -52,3 +52,80 @@ def test_what_cannot_be_meant_is_refused_before_any_work(make_run, datasets):
         main(_argv([run], datasets, "--corruptions", "heat"))
     with pytest.raises(ConfigError, match="same kind of run"):
         main(_argv([run, run], datasets))
+
+
+def _ood_folder(folder, layout):
+    """Frames whose lower half is unknown; one pixel is left out."""
+    import numpy as np
+
+    from segibn.files.encode import write_image, write_label_png
+
+    random = np.random.default_rng(0)
+    for n in range(2):
+        truth = np.zeros((24, 32), np.uint8)
+        truth[12:], truth[0, 0] = 1, 255
+        image = random.integers(0, 255, (24, 32, 3), np.uint8)
+        if layout == "smiyc":
+            write_image(folder / f"images/v{n}.jpg", image)
+            write_label_png(folder / f"labels_masks/v{n}_labels_semantic.png", truth)
+        else:
+            write_image(folder / f"frames/04_street_{n}_leftImg8bit.png", image)
+            write_label_png(folder / f"fs/000{n}_04_street_{n}_labels.png", truth)
+    return folder
+
+
+@pytest.mark.parametrize("layout", ["smiyc", "fishyscapes"])
+def test_scores_of_the_logits_are_held_against_what_is_unknown(make_run, datasets, tmp_path, layout):
+    import numpy as np
+
+    import segibn
+    from segibn.evaluation.ood import find_ood
+    from segibn.files.pictures import read_image, read_label_map
+    from segibn.models.layers import upsample
+
+    run, folder = make_run("camvid", "camvid11", "a"), _ood_folder(tmp_path / layout, layout)
+    more = ("--corruptions", "jpeg", "--levels", "1", "--ood", str(folder), "--output", str(tmp_path / "out"))
+    assert main(_argv([run], datasets, *more)) == 0
+    found = next(iter(read_json(tmp_path / "out/ood.json").values()))[layout]
+    assert list(found) == ["max-softmax", "max-logit", "energy", "entropy"]
+    predictor = segibn.load(run, "cpu").predictor
+    known, unknown = [], []
+    for image, target in find_ood(folder):
+        (view,) = predictor.logits([read_image(image)])
+        energy = -np.asarray(upsample(view, (24, 32)).logsumexp(1)[0])
+        truth = read_label_map(target)
+        known += energy[truth == 0].tolist()
+        unknown += energy[truth == 1].tolist()
+    known, unknown = np.array(known), np.array(unknown)
+    auroc = ((unknown[:, None] > known) + 0.5 * (unknown[:, None] == known)).mean()
+    assert found["energy"]["auroc"] == pytest.approx(auroc, abs=2e-3)  # on levels
+    assert "| energy |" in (tmp_path / "out/stress.md").read_text()
+
+
+def test_frames_of_the_unknown_are_looked_for_before_any_work(make_run, datasets, tmp_path):
+    from segibn.errors import DatasetError
+
+    with pytest.raises(DatasetError, match="SegmentMeIfYouCan"):
+        main(_argv([make_run("camvid", "camvid11")], datasets, "--ood", str(tmp_path)))
+
+
+def test_a_change_is_the_same_in_every_process(tmp_path):
+    """Frames are shared out over ranks: what is done to one depends on its name, level and seed alone."""
+    import numpy as np
+
+    from segibn.analysis.stress import CORRUPTIONS, corrupt
+    from segibn.files.pool import map_in_processes
+
+    image = np.random.default_rng(0).integers(0, 255, (40, 64, 3), np.uint8)
+    items = [(name, f"frame {n}", image) for n, name in enumerate(sorted(CORRUPTIONS))]
+    alone = [corrupt(name, frame, image, level=3, seed=1) for name, frame, image in items]
+    for processes in (2, 3):
+        shared = list(map_in_processes(_corrupted, items, processes, 2, "corrupting"))
+        assert all(np.array_equal(one, other) for one, other in zip(alone, shared, strict=True))
+
+
+def _corrupted(item):
+    from segibn.analysis.stress import corrupt
+
+    name, frame, image = item
+    return corrupt(name, frame, image, level=3, seed=1)
