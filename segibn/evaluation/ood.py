@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from segibn.errors import DatasetError
 from segibn.evaluation.errors import detection
-from segibn.files.folders import list_files
+from segibn.files.folders import collect_passed_over, list_files
 from segibn.text import printable
 
 Scores = NDArray[np.floating]
@@ -56,7 +56,8 @@ def find_ood(folder: Path) -> list[tuple[Path, Path]]:
     SegmentMeIfYouCan: ``images/NAME.*`` and ``labels_masks/NAME_labels_semantic.png``. Fishyscapes, Lost and
     Found: ``NUMBER_NAME_labels.png`` anywhere, ``NAME_leftImg8bit.png`` anywhere.
     """
-    files = list_files(folder, (".png",), recursive=True)
+    with collect_passed_over():  # frames of other kinds are looked for below
+        files = list_files(folder, (".png",), recursive=True)
     maps = [path for path in files if path.name.endswith(_SMIYC)]
     ending, prefix = (_SMIYC, "") if maps else (_FISHYSCAPES, "_leftImg8bit")
     maps = maps or [path for path in files if path.name.endswith(_FISHYSCAPES)]
