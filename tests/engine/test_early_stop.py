@@ -43,7 +43,13 @@ def test_a_training_that_learns_no_more_ends_as_one_that_is_finished(
     blocks: Path, light_config: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     # A rate of next to nothing: scores move with the norms' running statistics alone.
-    overrides = ["optim.lr=1e-12", "optim.iterations=12", "engine.evaluate_every=1", "engine.patience=2", "engine.trackers=[]"]
+    overrides = [
+        "optim.lr=1e-12",
+        "optim.iterations=12",
+        "engine.evaluate_every=1",
+        "engine.patience=2",
+        "engine.trackers=[]",
+    ]
     config = load_config(light_config, overrides)
     result = train(config, datasets_root=blocks, output=tmp_path / "run")
     assert 3 <= result.iteration < 12
