@@ -10,6 +10,8 @@ from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from segibn.labels.label_set import IGNORE_INDEX
+
 Reduce = Callable[[NDArray[Any]], NDArray[Any]]
 """Takes an int64 array, returns its element-wise sum over ranks."""
 Needs = Literal["counts", "labels", "confidence"]
@@ -34,6 +36,18 @@ class FramePrediction(NamedTuple):
     """(H, W) uint8 train ids in [0, K) or 255; no NumPy array where no measure needs one."""
     confidence: NDArray[np.floating] | None = None
     """(H, W) in 0..1: probability of the class that was predicted."""
+
+
+def confidence_of(frame: Frame, prediction: FramePrediction) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return how sure and how right a prediction is of the n pixels with a target, (n,) each."""
+    target, confidence = frame.target, np.asarray(prediction.confidence)
+    if confidence.shape != target.shape:
+        raise ValueError(f"confidence is {confidence.shape}, but target is {target.shape}")
+    valid = target != IGNORE_INDEX
+    sure = confidence[valid].astype(np.float64)
+    if sure.size and not (sure.min() >= 0 and sure.max() <= 1):  # so that NaN is refused too
+        raise ValueError("confidences are probabilities in 0..1; these are not")
+    return sure, np.asarray(prediction.labels)[valid] == target[valid]
 
 
 class Measure(Protocol):

@@ -64,7 +64,7 @@ def format_stress(rows: Sequence[Row]) -> str:
     cells = group_stress(rows)
     changes = dict.fromkeys(row["transform"] for row in rows)
     body = [[change, *(_text(change, found.get(change)) for found in cells.values())] for change in changes]
-    corruptions = [name for name in changes if any(_is_level(row, name) for row in rows)]
+    corruptions = [*dict.fromkeys(row["transform"] for row in rows if row["level"] is not None)]
     if len(corruptions) > 1:
         body.append(["**mean retention**", *(_mean(of, corruptions) for of in cells.values())])
     levels = {row["level"] for row in rows} - {None}
@@ -77,10 +77,6 @@ def format_stress(rows: Sequence[Row]) -> str:
     )
     lines = markdown_table(["appearance", *network_titles(cells).values()], body)
     return "\n".join([*lines, "", legend, ""])
-
-
-def _is_level(row: Row, name: str) -> bool:
-    return row["transform"] == name and row["level"] is not None
 
 
 def _mean(changes: Mapping[str, Cell], names: Sequence[str]) -> str:
