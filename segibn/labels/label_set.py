@@ -185,7 +185,7 @@ class LabelSet:
         more = f" and {len(bad) - 8} more values" if len(bad) > 8 else ""
         return (
             f"{source}: values outside the label table '{self.name}': {listed}{more}; it knows "
-            f"{_ranges(np.flatnonzero(self.lookup >= 0))}. Is it another data set's encoding?"
+            f"{value_ranges(np.flatnonzero(self.lookup >= 0))}. Is it another data set's encoding?"
         )
 
     def _train_id_text(self, train_id: int) -> str:
@@ -194,10 +194,10 @@ class LabelSet:
         return "ignored pixels (255)" if train_id == IGNORE_INDEX else f"train id {train_id}"
 
 
-def _ranges(values: np.ndarray) -> str:
-    """Sorted integers as ranges: 0-33, 255."""
+def value_ranges(values: np.ndarray, to: str = "-") -> str:
+    """Write sorted integers as ranges: 0-33, 255."""
     runs = np.split(values, np.flatnonzero(np.diff(values) > 1) + 1)
-    return ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+    return ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]}{to}{run[-1]}" for run in runs)
 
 
 def _classes_of(labels: Sequence[Label]) -> tuple[ClassInfo, ...]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from segibn.errors import SubmissionError
 from segibn.files.pool import map_in_threads
+from segibn.labels.label_set import value_ranges
 from segibn.submission.expected import Expected
 from segibn.submission.formats import Format
 from segibn.submission.report import Entry, Findings, Report, doubts_about
@@ -112,7 +113,7 @@ def _examine(entry: Entry, form: Format) -> tuple[list[tuple[str, str]], NDArray
         pixels = _pixels_per_value(values)
         unknown = np.flatnonzero((pixels > 0) & ~form.knows)
         if unknown.size:
-            what = f"maps with values outside {_ranges(form.knows)}"
+            what = f"maps with values outside {value_ranges(np.flatnonzero(form.knows), '..')}"
             faults.append((what, f" ({listed(unknown, 8)})"))
     return faults, pixels
 
@@ -122,10 +123,3 @@ def _pixels_per_value(values: NDArray[np.uint8]) -> NDArray[np.int64]:
         return np.bincount(values.ravel(), minlength=256)
     counts = cv2.calcHist([values], [0], None, [256], [0, 256])  # faster, but float32
     return counts.ravel().astype(np.int64)
-
-
-def _ranges(known: NDArray[np.bool_]) -> str:
-    """Write the set of known values as ranges: 0..18, 255."""
-    values = np.flatnonzero(known)
-    runs = np.split(values, np.flatnonzero(np.diff(values) > 1) + 1)
-    return ", ".join(f"{run[0]}..{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)
