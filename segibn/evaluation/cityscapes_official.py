@@ -109,14 +109,13 @@ def official_results(
     writes 0. ``counts`` are (34, 34) pixels, rows target label id, void ones included.
     """
     total = int(counts.sum())
-    pixels = {row.name: int(counts[row.label_id].sum()) for row in _DRAWN}
     classes = {row.name: [row.label_id] for row in _DRAWN}
     class_sums, category_sums = (instances.classes, instances.categories) if instances else ({}, {})
     class_scores, class_inst = _scores(counts, classes, class_sums)
     category_scores, category_inst = _scores(counts, _MEMBERS, category_sums)
     results = {
         "confMatrix": counts.tolist(),
-        "priors": {name: count / total if total else math.nan for name, count in pixels.items()},
+        "priors": {row.name: int(counts[row.label_id].sum()) / total if total else math.nan for row in _DRAWN},
         "labels": {row.name: row.label_id for row in _DRAWN},
         "classScores": class_scores,
         "classInstScores": class_inst,

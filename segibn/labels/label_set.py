@@ -20,7 +20,7 @@ IGNORE_INDEX = 255
 FIRST_GROUP = 200
 """The train id of pixels known to be of one of the classes of `LabelSet.groups[0]`, then of the next."""
 
-# Stands in the fast table for values the label table does not know; 255 would be a legal result.
+# Stands for values the label table does not know; 255 would be a legal result.
 _UNKNOWN = 254
 
 Color = tuple[int, int, int]  # RGB, 0..255
@@ -122,7 +122,7 @@ class LabelSet:
 
     def to_train_ids(self, label_map: np.ndarray, source: str | Path = "label map") -> np.ndarray:
         """Map raw values, (H, W) uint8 -> [0, K) or 255; LabelValueError: not in the table."""
-        train_ids = cv2.LUT(label_map, self._fast_lookup)
+        train_ids = cv2.LUT(label_map, np.where(self.lookup < 0, _UNKNOWN, self.lookup).astype(np.uint8))
         if (train_ids == _UNKNOWN).any():
             raise LabelValueError(self._describe_unknown(label_map, source))
         return train_ids
@@ -173,10 +173,6 @@ class LabelSet:
         values = {row.label_id for row in of_groups}
         kept = (row for row in table.labels if row.label_id not in values)
         return replace(table, labels=(*kept, *of_groups), groups=self.groups)
-
-    @cached_property
-    def _fast_lookup(self) -> np.ndarray:
-        return _frozen(np.where(self.lookup < 0, _UNKNOWN, self.lookup).astype(np.uint8))
 
     def _describe_unknown(self, label_map: np.ndarray, source: str | Path) -> str:
         counts = np.bincount(label_map.ravel(), minlength=256)
