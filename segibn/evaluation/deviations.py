@@ -47,8 +47,8 @@ def evaluation_deviations(
         "input-size": f"height {test.input_height}" if test.input_height else test.input_size,
         "window": protocol.window,
         "stride": protocol.stride,
-        "scales": protocol.scales,
-        "flip": protocol.flip,
+        "scales": (1.0,),
+        "flip": False,
         "precision": "float32",
     }
     return {
