@@ -1,7 +1,6 @@
 """Read anybody's submission back as the benchmark would, and list everything that is wrong."""
 
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import SubmissionError
+from segibn.evaluation.file_scores import Progress
 from segibn.files.pool import map_in_threads
 from segibn.labels.label_set import value_ranges
 from segibn.submission.expected import Expected
@@ -20,8 +20,6 @@ from segibn.submission.score import local_targets, score_locally
 from segibn.submission.zip_maps import open_zip, zip_entries
 from segibn.text import listed
 
-Progress = Callable[[int, int], None]  #: called after each map with (maps done, maps in all)
-_MAX_THREADS = 8
 _EXACT_IN_FLOAT32 = 1 << 24
 
 
@@ -90,8 +88,7 @@ def _read_maps(
 ) -> tuple[int, NDArray[np.int64], set[str]]:
     """Decode every map; returns how many are good, (256,) their pixels by value, faulty keys."""
     good, pixels, faulty = 0, np.zeros(256, np.int64), set[str]()
-    threads = min(_MAX_THREADS, os.cpu_count() or 1)
-    examined = map_in_threads(lambda entry: _examine(entry, form), entries, threads)
+    examined = map_in_threads(lambda entry: _examine(entry, form), entries)
     for done, (entry, (faults, found)) in enumerate(examined, start=1):
         for what, remark in faults:
             findings.add(what, entry.name + remark)
