@@ -69,8 +69,7 @@ def format_stress(rows: Sequence[Row]) -> str:
         body.append(["**mean retention**", *(_mean(of, corruptions) for of in cells.values())])
     levels = {row["level"] for row in rows} - {None}
     which = ", ".join(map(str, sorted(levels)))
-    strength = f"; {f'level {which}' if len(levels) == 1 else f'mean of levels {which}'} of 5"
-    strength = strength if levels else ""
+    strength = f"; {'level' if len(levels) == 1 else 'mean of levels'} {which} of 5" if levels else ""
     legend = (
         f"mIoU on {rows[0]['test']} in %, in brackets the change in points against frames as they "
         f"are and what is retained of that score{strength}; {describe_seeds(rows)}."

@@ -148,17 +148,10 @@ class LabelSet:
         if len(groups) != sum(len(spec.members) for spec in specs):
             raise ConfigError(f"class scheme '{name}': a class is a member of two classes")
         order = {member: place for place, member in enumerate(groups)}
-        rows = []
-        for row in self.labels:
-            own = self.classes[row.train_id].name if row.train_id < len(self.classes) else ""
-            place = order.get(own, len(order))
-            rows.append((place, replace(row, train_id=groups.get(own, IGNORE_INDEX))))
-        return LabelSet(
-            name,
-            tuple(row for _, row in sorted(rows, key=lambda placed: placed[0])),
-            tuple(ClassInfo(spec.name, spec.color) for spec in specs),
-            self.storage,
-        )
+        names = [self.classes[row.train_id].name if row.train_id < len(self.classes) else "" for row in self.labels]
+        places = sorted(range(len(names)), key=lambda place: order.get(names[place], len(order)))
+        rows = (replace(self.labels[place], train_id=groups.get(names[place], IGNORE_INDEX)) for place in places)
+        return LabelSet(name, tuple(rows), tuple(ClassInfo(spec.name, spec.color) for spec in specs), self.storage)
 
     def in_order(self, class_names: Sequence[str]) -> "LabelSet":
         """Return this table with its classes in another order; ConfigError: it has others."""
