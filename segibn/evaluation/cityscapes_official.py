@@ -38,9 +38,7 @@ _DRAWN: tuple[Label, ...] = tuple(row for row in CITYSCAPES.labels if row.label_
 NUM_LABEL_IDS = len(_DRAWN)
 _BY_ID = {row.label_id: row for row in _DRAWN}
 _EVALUATED = tuple(row.label_id for row in _DRAWN if row.train_id != IGNORE_INDEX)
-_MEMBERS: dict[str, list[int]] = {}
-for _row in _DRAWN:
-    _MEMBERS.setdefault(_row.category, []).append(_row.label_id)
+_MEMBERS = {one.category: [row.label_id for row in _DRAWN if row.category == one.category] for one in _DRAWN}
 _CATEGORY_OF = np.full(256, -1, np.int8)
 for _place, _ids in enumerate(_MEMBERS.values()):
     _CATEGORY_OF[_ids] = _place

@@ -5,10 +5,10 @@ index `bravo_index` is.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import harmonic_mean
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segibn.evaluation.confusion import Counts
 from segibn.evaluation.measure import Frame, FramePrediction, Metric, confidence_of
@@ -85,9 +85,3 @@ def bravo_index(semantic: Mapping[str, float], ood: Iterable[Mapping[str, float]
         found["ood"] = harmonic_mean(inverted)
         found["index"] = harmonic_mean(found.values())
     return found
-
-
-def harmonic_mean(values: Iterable[float]) -> float:
-    """Return the harmonic mean; 0 where a value is 0 or less."""
-    array: NDArray[np.float64] = np.array(list(values), np.float64)
-    return float(len(array) / (1 / array).sum()) if (array > 0).all() else 0.0

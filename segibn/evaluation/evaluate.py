@@ -20,7 +20,7 @@ Predict = Callable[[Sequence[NDArray[Any]]], Sequence[Any]]
 """Images (H, W, 3) uint8 RGB of one size -> what is predicted for each."""
 
 
-class ScoreTally:
+class ScoreTally(Measure):
     """The measure that every evaluation has: confusion, counts of each frame, sizes -> ``Scores``.
 
     ``frame_names`` are those of all ranks, in the order of the set. ``count`` takes target, labels
