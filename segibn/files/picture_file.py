@@ -57,7 +57,10 @@ class PictureFile:
         if known is None or known.has_metadata:
             with self.opened() as image:
                 self.orientation = _orientation(image)
-                return known.size if known else _stored_size(image)
+                if image.format == "TIFF":  # whose size Pillow turns
+                    return int(image.tag_v2[_HEIGHT]), int(image.tag_v2[_WIDTH])  # type: ignore[attr-defined]
+                if known is None:
+                    return image.height, image.width
         return known.size
 
     def plain(self, layout: png.PngLayout, box: png.Box | None = None) -> np.ndarray:
@@ -153,14 +156,6 @@ def _orientation(image: Image.Image) -> int:
     except Exception:  # a damaged tag: Pillow raises what it stumbles over; the pixels are fine
         return 1
     return found if found in range(1, 9) else 1
-
-
-def _stored_size(image: Image.Image) -> tuple[int, int]:
-    """(H, W) before the orientation; Pillow turns the size of a TIFF."""
-    if image.format == "TIFF":
-        tags = image.tag_v2  # type: ignore[attr-defined]
-        return int(tags[_HEIGHT]), int(tags[_WIDTH])
-    return image.height, image.width
 
 
 def loss_of(image: Image.Image, data: bytes) -> str:

@@ -107,16 +107,12 @@ def _examine(entry: Entry, form: Format) -> tuple[list[tuple[str, str]], NDArray
     found, values = entry.load()
     faults, pixels = [(what, "") for what in found], np.zeros(256, np.int64)
     if values is not None:
-        pixels = _pixels_per_value(values)
+        if values.size > _EXACT_IN_FLOAT32:
+            pixels = np.bincount(values.ravel(), minlength=256)
+        else:  # faster, but float32
+            pixels = cv2.calcHist([values], [0], None, [256], [0, 256]).ravel().astype(np.int64)
         unknown = np.flatnonzero((pixels > 0) & ~form.knows)
         if unknown.size:
             what = f"maps with values outside {value_ranges(np.flatnonzero(form.knows), '..')}"
             faults.append((what, f" ({listed(unknown, 8)})"))
     return faults, pixels
-
-
-def _pixels_per_value(values: NDArray[np.uint8]) -> NDArray[np.int64]:
-    if values.size > _EXACT_IN_FLOAT32:
-        return np.bincount(values.ravel(), minlength=256)
-    counts = cv2.calcHist([values], [0], None, [256], [0, 256])  # faster, but float32
-    return counts.ravel().astype(np.int64)
