@@ -63,7 +63,7 @@ def test_a_missing_package_is_named_with_the_line_that_installs_it():
         (
             "pycocotools",
             "rle",
-            "import numpy\nfrom segibn.files.rle import encode_rle",
+            "import numpy\nfrom segibn.submission.rle_maps import encode_rle",
             "encode_rle(numpy.zeros((2, 2), bool))",
         ),
     ],

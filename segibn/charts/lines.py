@@ -42,10 +42,16 @@ def line_chart(
     ``from_zero`` is of the vertical axis; ``size`` in points;
     ``tips``: ascending place -> what a page tells there.
     """
+    from matplotlib.ticker import EngFormatter, MaxNLocator
+
     figure, axes = style.new_figure(size)
     handles = [_draw(axes, line, place) for place, line in enumerate(lines)]
     if names is None:
-        _scale_of_iterations(axes, last)
+        axes.set_xlim(0, last)
+        axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+        axes.set_xlabel("iterations")
+        axes.spines.bottom.set_visible(True)
     else:
         axes.set_xticks(list(names), [printable(name) for name in names.values()])
         axes.margins(x=0.06)
@@ -82,13 +88,3 @@ def _draw(axes: Any, line: Line, place: int) -> Any:
     line_drawn = axes.errorbar(x, y, yerr=spread, capsize=3.5, elinewidth=1.2, **look)[0]
     line_drawn.set_clip_on(False)  # marks at the ends of an axis are whole
     return line_drawn
-
-
-def _scale_of_iterations(axes: Any, last: int | None) -> None:
-    from matplotlib.ticker import EngFormatter, MaxNLocator
-
-    axes.set_xlim(0, last)
-    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True, steps=[1, 2, 5, 10]))
-    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
-    axes.set_xlabel("iterations")
-    axes.spines.bottom.set_visible(True)

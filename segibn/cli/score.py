@@ -40,8 +40,7 @@ def build_parser(parser: VerbParser) -> None:
     semseg = tasks.add_parser("semseg", help="mIoU of semantic segmentation")
     about = "the official Cityscapes evaluation: IoU and iIoU, classes, categories"
     cityscapes = tasks.add_parser("cityscapes", help=about)
-    about = "the BDD100K toolkit's evaluation: masks (*.png) or RLE (*.json)"
-    toolkit = tasks.add_parser("bdd100k", help=about)
+    toolkit = tasks.add_parser("bdd100k", help="the BDD100K toolkit's evaluation of masks (*.png)")
     drivable = tasks.add_parser("drivable", help="drivable-area mIoU by every definition in use")
     for task in (semseg, cityscapes, toolkit, drivable):
         add = task.add_argument

@@ -22,9 +22,8 @@ from segibn.data.samples import SamplePaths
 from segibn.distributed import sum_over_ranks
 from segibn.engine.run_dir import RunDir
 from segibn.errors import ConfigError
-from segibn.evaluation.batches import Predict
 from segibn.evaluation.confusion import count_classes
-from segibn.evaluation.evaluate import ScoreTally, evaluate
+from segibn.evaluation.evaluate import Predict, ScoreTally, evaluate
 from segibn.evaluation.measure import Frame, FramePrediction, Measure, Metric, Observer
 from segibn.evaluation.metrics import one_class_alone
 from segibn.evaluation.scores import Conditions, Scores

@@ -1,27 +1,22 @@
-"""The BDD100K toolkit's segmentation metric (``bdd100k.eval.run``): masks or RLE in, numbers out.
+"""The BDD100K toolkit's segmentation metric (``bdd100k.eval.run``): masks in, numbers out.
 
 A missing prediction, and predicted values that are no class, are void and cost the target its
 pixels. Drivable background is an ignored target: painting it costs nothing (definition C).
 """
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from segibn.data.datasets.bdd100k_semseg import SEMSEG
-from segibn.errors import DatasetError, ImageFileError
 from segibn.evaluation.encodings import Reading
-from segibn.evaluation.file_scores import Maps, ReadPair, conditions_of, read_pair, score_pairs
-from segibn.evaluation.frame_pairs import Side, pair_names
-from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps
+from segibn.evaluation.file_scores import Progress, conditions_of, score_pairs
+from segibn.evaluation.matching import find_label_maps, match_label_maps
 from segibn.evaluation.metrics import mean_defined
-from segibn.evaluation.scalabel import read_rle_frames
 from segibn.evaluation.scores import Scores, json_number
-from segibn.files.folders import list_files
 from segibn.labels.drivable_encoding import decide_drivable_encoding
 from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
 
@@ -92,80 +87,26 @@ class ToolkitScores:
 
 
 def score_toolkit(
-    target: Path,
-    pred: Path,
-    task: str = "sem_seg",
-    *,
-    evaluation_set: str = "",
-    progress: Callable[[int, int], None] | None = None,
+    target: Path, pred: Path, task: str = "sem_seg", *, evaluation_set: str = "", progress: Progress | None = None
 ) -> ToolkitScores:
-    """Score predictions as the toolkit does.
+    """Score predictions as the toolkit does; ``task`` is a key in ``TASKS``.
 
-    Args:
-        target: folder of masks (train ids; drivable in the 2021 encoding), or RLE: a JSON file or a
-            folder of JSON files.
-        pred: of the same kind; matched by the name of the frame without its ending.
-        task: key in ``TASKS``.
+    Folders of masks (train ids; drivable in the 2021 encoding), matched by the name of the frame.
     """
-    target, pred, table = Path(target), Path(pred), TASKS[task]
-    kinds = [_is_rle(path) for path in (target, pred)]
-    if kinds[0] != kinds[1]:
-        forms = ["RLE (*.json)" if kind else "masks (*.png)" for kind in kinds]
-        raise DatasetError(f"{target} holds {forms[0]} but {pred} holds {forms[1]}; give both in one format")
-    doubts = []
-    if kinds[0]:
-        pairs, read = _rle_pairs(target, pred, table.class_names)
+    table, doubts = TASKS[task], []
+    sides = [find_label_maps(folder, "train_ids") for folder in (target, pred)]
+    pairs = match_label_maps(*sides, missing_allowed=True)
+    if table is _DRIVABLE:  # the toolkit scores maps of the 2018 encoding without a word
+        paths = [pair.target for pair in pairs]
+        doubts.append(decide_drivable_encoding(paths, "2021", also_allowed=(255,)).doubt)
+        in_2018 = np.full(256, -1)
+        in_2018[[0, 1, 2, IGNORE_INDEX]] = IGNORE_INDEX, 0, 1, IGNORE_INDEX
+        known = {"2021": table.lookup, "2018": in_2018}
+        reading = Reading((table, table), ("2021", "2021"), known, has_options=False)
     else:
-        sides = [find_label_maps(folder, "train_ids") for folder in (target, pred)]
-        pairs, read = match_label_maps(*sides, missing_allowed=True), read_pair
-        if table is _DRIVABLE:  # the toolkit scores maps of the 2018 encoding without a word
-            paths = [pair.target for pair in pairs]
-            doubts.append(decide_drivable_encoding(paths, "2021", also_allowed=(255,)).doubt)
-    name = evaluation_set or target.resolve().name.removesuffix(".json")
-    conditions = conditions_of(target, name, "bdd100k")
-    reading = _reading(table)
-    scores = score_pairs(pairs, reading, conditions, doubts=doubts, progress=progress, read=read)
-    return ToolkitScores(scores, task)
-
-
-def _rle_pairs(target: Path, pred: Path, names: Sequence[str]) -> tuple[list[FilePair], ReadPair]:
-    targets, preds = (read_rle_frames(path, names) for path in (target, pred))
-    sides = Side(target, list(targets)), Side(pred, list(preds))
-    found = pair_names(*sides, name_of=lambda path: path.name)
-    pairs = [FilePair(key.as_posix(), Path(key), Path(found[key]) if key in found else None) for key in sorted(targets)]
-
-    def read(pair: FilePair, _: Sequence[LabelSet]) -> Maps:
-        truth = targets[PurePosixPath(pair.target)].to_train_ids(names)
-        if truth is None:  # a target without masks has no size
-            empty = np.zeros((0, 0), np.uint8)
-            return empty, empty
-        frame = preds[PurePosixPath(pair.pred)] if pair.pred else None
-        values = frame.to_train_ids(names) if frame else None
-        if frame and values is not None and values.shape != truth.shape:
-            raise ImageFileError(f"{frame.source}: masks of {values.shape}, its target has {truth.shape} (H, W)")
-        return truth, np.full_like(truth, IGNORE_INDEX) if values is None else values
-
-    return pairs, read
-
-
-def _reading(table: LabelSet) -> Reading:
-    """The toolkit's own reading, among the ways in which masks of a task are met."""
-    if table is not _DRIVABLE:
         reading = Reading.of(table, ("train_ids", "train_ids"), has_options=False)
-        return replace(reading, tables=(table, table))
-    in_2018 = np.full(256, -1)
-    in_2018[[0, 1, 2, IGNORE_INDEX]] = IGNORE_INDEX, 0, 1, IGNORE_INDEX
-    known = {"2021": table.lookup, "2018": in_2018}
-    return Reading((table, table), ("2021", "2021"), known, has_options=False)
-
-
-def _is_rle(path: Path) -> bool:
-    if path.is_file() and path.suffix == ".json":
-        return True
-    masks, rle = list_files(path, (".png",), recursive=True), list_files(path, (".json",))
-    if bool(masks) == bool(rle):
-        raise DatasetError(f"{path}: expected only masks (*.png), or only RLE (*.json)")
-    return bool(rle)
+    conditions = conditions_of(target, evaluation_set, "bdd100k")
+    return ToolkitScores(score_pairs(pairs, reading, conditions, doubts=doubts, progress=progress), task)
 
 
 def _percent(fraction: float) -> float | None:

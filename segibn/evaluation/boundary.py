@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from segibn.evaluation.confusion import Counts, count_pairs
 from segibn.evaluation.measure import Frame, FramePrediction, Metric
-from segibn.evaluation.metrics import mean_defined, ratio_of
+from segibn.evaluation.metrics import class_counts, mean_defined, ratio_of
 from segibn.evaluation.scores import by_name, format_percent, json_number
 from segibn.labels.label_set import IGNORE_INDEX
 
@@ -58,9 +58,7 @@ class BoundaryIoU(Metric):
         edges = [
             np.where(boundary_mask(label_map, width), label_map, np.uint8(IGNORE_INDEX)) for label_map in (target, pred)
         ]
-        pairs = count_pairs(*edges)
-        rows = (np.diagonal(pairs), pairs.sum(axis=1), pairs.sum(axis=0))
-        return np.stack([row[: len(self.class_names)] for row in rows])
+        return class_counts(count_pairs(*edges))[:3, : len(self.class_names)]
 
     @property
     def iou(self) -> NDArray[np.float64]:

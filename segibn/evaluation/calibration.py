@@ -6,9 +6,8 @@ from typing import Any
 import numpy as np
 
 from segibn.evaluation.confusion import Counts
-from segibn.evaluation.measure import Frame, FramePrediction, Metric
+from segibn.evaluation.measure import Frame, FramePrediction, Metric, confidence_of
 from segibn.evaluation.scores import format_percent
-from segibn.labels.label_set import IGNORE_INDEX
 
 BINS = 15
 """Equal bins (0, 1/15], (1/15, 2/15] ...; the number of the paper and of most later work."""
@@ -30,16 +29,8 @@ class Calibration(Metric):
 
     def of(self, frame: Frame, prediction: FramePrediction) -> Counts:
         """Count one frame, (3, bins); a void prediction is wrong, a confidence lies in 0..1."""
-        target, confidence = frame.target, np.asarray(prediction.confidence)
-        if confidence.shape != target.shape:
-            raise ValueError(f"confidence is {confidence.shape}, but target is {target.shape}")
-        valid = target != IGNORE_INDEX
-        sure = confidence[valid].astype(np.float64)
-        if sure.size and not (sure.min() >= 0 and sure.max() <= 1):  # so that NaN is refused too
-            raise ValueError("confidences are probabilities in 0..1; these are not")
-        edges = np.arange(1, BINS) / BINS
-        place = np.searchsorted(edges, sure, side="left")
-        right = (np.asarray(prediction.labels)[valid] == target[valid]).astype(np.float64)
+        sure, right = confidence_of(frame, prediction)
+        place = np.searchsorted(np.arange(1, BINS) / BINS, sure, side="left")
         # Sums of whole numbers below 2^53 are exact in float64.
         columns = (None, right, np.rint(sure * _UNIT))
         sums = [np.bincount(place, weights, minlength=BINS) for weights in columns]

@@ -38,9 +38,7 @@ _DRAWN: tuple[Label, ...] = tuple(row for row in CITYSCAPES.labels if row.label_
 NUM_LABEL_IDS = len(_DRAWN)
 _BY_ID = {row.label_id: row for row in _DRAWN}
 _EVALUATED = tuple(row.label_id for row in _DRAWN if row.train_id != IGNORE_INDEX)
-_MEMBERS: dict[str, list[int]] = {}
-for _row in _DRAWN:
-    _MEMBERS.setdefault(_row.category, []).append(_row.label_id)
+_MEMBERS = {one.category: [row.label_id for row in _DRAWN if row.category == one.category] for one in _DRAWN}
 _CATEGORY_OF = np.full(256, -1, np.int8)
 for _place, _ids in enumerate(_MEMBERS.values()):
     _CATEGORY_OF[_ids] = _place
@@ -109,14 +107,13 @@ def official_results(
     writes 0. ``counts`` are (34, 34) pixels, rows target label id, void ones included.
     """
     total = int(counts.sum())
-    pixels = {row.name: int(counts[row.label_id].sum()) for row in _DRAWN}
     classes = {row.name: [row.label_id] for row in _DRAWN}
     class_sums, category_sums = (instances.classes, instances.categories) if instances else ({}, {})
     class_scores, class_inst = _scores(counts, classes, class_sums)
     category_scores, category_inst = _scores(counts, _MEMBERS, category_sums)
     results = {
         "confMatrix": counts.tolist(),
-        "priors": {name: count / total if total else math.nan for name, count in pixels.items()},
+        "priors": {row.name: int(counts[row.label_id].sum()) / total if total else math.nan for row in _DRAWN},
         "labels": {row.name: row.label_id for row in _DRAWN},
         "classScores": class_scores,
         "classInstScores": class_inst,

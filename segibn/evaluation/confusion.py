@@ -53,10 +53,9 @@ def count_classes(target: ArrayLike, pred: ArrayLike, num_classes: int) -> Count
     Maps: (H, W) train ids in [0, K) or ``IGNORE_INDEX``, else a ValueError. The last column counts
     ignored predictions of a target class: false negatives, as in the Cityscapes script.
     """
-    k = num_classes
-    if not 1 <= k <= IGNORE_INDEX:
-        raise ValueError(f"num_classes must lie in 1..{IGNORE_INDEX}; got {k}")
-    return counts_of(count_pairs(target, pred), k)
+    if not 1 <= num_classes <= IGNORE_INDEX:
+        raise ValueError(f"num_classes must lie in 1..{IGNORE_INDEX}; got {num_classes}")
+    return counts_of(count_pairs(target, pred), num_classes)
 
 
 def counts_of(pairs: Counts, num_classes: int) -> Counts:

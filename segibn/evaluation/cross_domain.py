@@ -4,11 +4,10 @@ Domain names are free; ``gta5:val`` belongs to the domain ``gta5``, a name with 
 (``bdd100k:val@night.txt``) is a domain of its own.
 """
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 
 from segibn.evaluation.deviations import protocol_lines
-from segibn.evaluation.published import NAMED_PROTOCOLS, PROTOCOLS, PublishedScores, published_rows
+from segibn.evaluation.published import PROTOCOLS, PublishedRow, published_rows
 from segibn.evaluation.rows import Network, Row, SetScores, by_network, check_rows, describe_seeds, is_own_domain
 from segibn.evaluation.signatures import signature_lines
 from segibn.text import markdown_table
@@ -40,8 +39,15 @@ def format_cross_domain(
     lines += ["", legend, *signature_lines(rows), *protocol_lines(rows)]
     if published_note:
         lines += ["", published_note]
-    else:
-        lines += _published_lines(cells, tests, dataset_of or {}, rows)
+        return "\n".join([*lines, ""])
+    shown, published, notes = published_beside(cells, tests, dataset_of or {}, rows)
+    if published:
+        body = []
+        for row in published:
+            scores = [f"{row.miou_percent[test]:.2f}" if test in row.miou_percent else "-" for test in shown]
+            body.append([row.train, row.title, *scores, f"{row.source} [{row.protocol}]"])
+        lines += ["", "### Published numbers (mIoU in %)", "", PUBLISHED_INTRO, ""]
+        lines += [*markdown_table(["train", "network", *shown, "source [protocol]"], body), "", *notes]
     return "\n".join([*lines, ""])
 
 
@@ -53,13 +59,16 @@ def collect_cells(rows: Iterable[Row]) -> Cells:
     }
 
 
-def own_miou(network: Network, tests: Mapping[str, SetScores], classes: frozenset[str]) -> float:
-    """Mean mIoU on the one test set of the network's own domain.
+def own_change(network: Network, tests: Mapping[str, SetScores], test: str) -> float | None:
+    """Change of mIoU relative to the one test set of the network's own domain, a fraction.
 
-    NaN if there is not just one, or if its mean is over other classes than ``classes``.
+    None on that domain, or if it has not just one set, or one with another mean of classes, or 0.
     """
-    own = [scores for test, scores in tests.items() if is_own_domain(network.train, test)]
-    return own[0].miou.mean if len(own) == 1 and own[0].classes == classes else math.nan
+    own = [name for name in tests if is_own_domain(network.train, name)]
+    if len(own) != 1 or test in own or tests[own[0]].classes != tests[test].classes:
+        return None
+    reference = tests[own[0]].miou.mean
+    return (tests[test].miou.mean - reference) / reference if reference else None
 
 
 def _line(network: Network, scores: Mapping[str, SetScores], tests: Sequence[str]) -> list[str]:
@@ -69,25 +78,17 @@ def _line(network: Network, scores: Mapping[str, SetScores], tests: Sequence[str
         if not (found := scores.get(test)):
             line.append("-")
             continue
-        text, reference = found.text(), own_miou(network, scores, found.classes)
-        if not is_own_domain(network.train, test) and reference > 0:
-            text += f" ({100 * (found.miou.mean - reference) / reference:+.1f} %)"
-        line.append(text)
+        change = own_change(network, scores, test)
+        line.append(found.text() + ("" if change is None else f" ({100 * change:+.1f} %)"))
     return line
-
-
-def protocol_of(rows: Sequence[Row]) -> str | None:
-    """Name of the protocol that all rows follow without deviation, None if there is none."""
-    names = {None if row.get("deviations") else row.get("protocol") for row in rows}
-    return names.pop() if len(names) == 1 else None
 
 
 def published_beside(
     cells: Cells, tests: Sequence[str], dataset_of: Mapping[str, str], rows: Sequence[Row]
-) -> tuple[list[str], list[PublishedScores]]:
-    """Find published numbers for the columns ``tests`` -> data sets with any, rows as found.
+) -> tuple[list[str], list[PublishedRow], list[str]]:
+    """Find published numbers for the columns ``tests`` -> data sets with any, rows, Markdown items.
 
-    Only those of the protocol that all of our ``rows`` name.
+    Only those of the protocol that all of our ``rows`` name; the items say how they were made.
     """
     protocols = {row.get("protocol") for row in rows}
     named = protocols.pop() if len(protocols) == 1 else None
@@ -99,27 +100,7 @@ def published_beside(
     test_sets = list(dict.fromkeys(names[test] for test in tests if test in names))
     train_sets = {names[network.train] for network in cells if network.train in names}
     found = published_rows(train_sets, test_sets, named)
-    return [test for test in test_sets if any(test in values for _, values in found)], found
-
-
-def _published_lines(cells: Cells, tests: list[str], dataset_of: Mapping[str, str], rows: Sequence[Row]) -> list[str]:
-    shown, found = published_beside(cells, tests, dataset_of, rows)
-    if not found:
-        return []
-    body = []
-    for row, values in found:
-        scores = [f"{values[test]:.2f}" if test in values else "-" for test in shown]
-        body.append([row.train, row.title, *scores, f"{row.source} [{row.protocol}]"])
-    lines = ["", "### Published numbers (mIoU in %)", "", PUBLISHED_INTRO, ""]
-    lines += markdown_table(["train", "network", *shown, "source [protocol]"], body)
-    return [*lines, "", *published_protocols(found, protocol_of(rows))]
-
-
-def published_protocols(found: Iterable[PublishedScores], ours: str | None) -> list[str]:
-    """Say how published numbers were made, and whether ours were: Markdown items."""
-    lines = []
-    for name in dict.fromkeys(row.protocol for row, _ in found):
-        known = NAMED_PROTOCOLS[name]
-        same = "which our rows follow" if known == ours else "from which our rows deviate"
-        lines.append(f"- [{name}] {PROTOCOLS[name]}: protocol `{known}`, {same}.")
-    return lines
+    same = "from which our rows deviate" if any(row.get("deviations") for row in rows) else "which our rows follow"
+    made = dict.fromkeys(row.protocol for row in found)
+    notes = [f"- [{key}] {PROTOCOLS[key]}: protocol `{named}`, {same}." for key in made]
+    return [test for test in test_sets if any(test in row.miou_percent for row in found)], found, notes

@@ -18,7 +18,10 @@ def run_deviations(protocol: Protocol, train: str, config: Mapping[str, Any], se
     if train not in protocol.train:
         found["data.train"] = f"trained on {train}, not {' or '.join(protocol.train)}"
     for setting in protocol.settings:
-        value = _look_up(config, setting.path)
+        value: Any = config
+        for key in setting.path.split("."):
+            value = value.get(key) if isinstance(value, Mapping) else None
+        value = tuple(value) if isinstance(value, list) else value
         if value not in setting.accepted:
             accepted = " or ".join(map(str, setting.accepted))
             found[setting.path] = f"{setting.path} is {value}, not {accepted}"
@@ -44,8 +47,8 @@ def evaluation_deviations(
         "input-size": f"height {test.input_height}" if test.input_height else test.input_size,
         "window": protocol.window,
         "stride": protocol.stride,
-        "scales": protocol.scales,
-        "flip": protocol.flip,
+        "scales": (1.0,),
+        "flip": False,
         "precision": "float32",
     }
     return {
@@ -71,7 +74,11 @@ def protocol_lines(rows: Sequence[Row]) -> list[str]:
     """Say under a table which protocol its rows follow, and every deviation once; Markdown."""
     lines: list[str] = []
     for name in dict.fromkeys(row["protocol"] for row in rows if row.get("protocol") is not None):
-        ours = [(_run(row), row["deviations"]) for row in rows if row.get("protocol") == name]
+        ours = [
+            (f"{row.get('network', '')} ibn {row['ibn']} seed {row['seed']} on {row['train']}", row["deviations"])
+            for row in rows
+            if row.get("protocol") == name
+        ]
         texts = dict.fromkeys(text for _, found in ours for text in found)
         verdict = "with these deviations:" if texts else "without deviations."
         lines += ["", f"Protocol `{name}` (`segibn/evaluation/protocols.py`), {verdict}", ""]
@@ -82,19 +89,6 @@ def protocol_lines(rows: Sequence[Row]) -> list[str]:
     if any(row.get("selection") == ON_TARGET for row in rows):
         lines += ["", "A checkpoint that was chosen on the target is no measure of generalisation."]
     return lines[:-1] if lines and not lines[-1] else lines
-
-
-def _run(row: Row) -> str:
-    return f"{row.get('network', '')} ibn {row['ibn']} seed {row['seed']} on {row['train']}"
-
-
-def _look_up(config: Mapping[str, Any], path: str) -> Any:
-    value: Any = config
-    for key in path.split("."):
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(key)
-    return tuple(value) if isinstance(value, list) else value
 
 
 def _text(value: Any) -> str:

@@ -5,18 +5,16 @@ index `bravo_index` is.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import harmonic_mean
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from segibn.evaluation.confusion import Counts
-from segibn.evaluation.measure import Frame, FramePrediction, Metric
+from segibn.evaluation.measure import Frame, FramePrediction, Metric, confidence_of
 from segibn.evaluation.scores import format_percent
-from segibn.labels.label_set import IGNORE_INDEX
 
 LEVELS = 1 << 16
-Floats = NDArray[np.float64]
 
 
 class ErrorDetection(Metric):
@@ -32,9 +30,8 @@ class ErrorDetection(Metric):
 
     def of(self, frame: Frame, prediction: FramePrediction) -> Counts:
         """Count one frame, (2, levels); a void prediction is wrong."""
-        valid = frame.target != IGNORE_INDEX
-        place = levels_of(np.asarray(prediction.confidence)[valid])
-        right = (np.asarray(prediction.labels)[valid] == frame.target[valid]).astype(np.int64)
+        sure, right = confidence_of(frame, prediction)
+        place = np.rint(sure * (LEVELS - 1)).astype(np.int64)
         return np.bincount(right * LEVELS + place, minlength=2 * LEVELS).reshape(2, LEVELS)
 
     def result(self) -> dict[str, Any]:
@@ -54,13 +51,6 @@ class ErrorDetection(Metric):
         titles |= {"auprc_error": "AUPRC error", "fpr95": "FPR95"}
         numbers = [f"{title} {format_percent(found[key])} %" for key, title in titles.items()]
         return f"errors by confidence: {', '.join(numbers)}"
-
-
-def levels_of(values: NDArray[np.floating]) -> NDArray[np.int64]:
-    """Place values of 0..1 on the levels; a ValueError for others."""
-    if values.size and not (values.min() >= 0 and values.max() <= 1):
-        raise ValueError("confidences are probabilities in 0..1; these are not")
-    return np.rint(values.astype(np.float64) * (LEVELS - 1)).astype(np.int64)
 
 
 def detection(negatives: Counts, positives: Counts) -> dict[str, float | None]:
@@ -95,9 +85,3 @@ def bravo_index(semantic: Mapping[str, float], ood: Iterable[Mapping[str, float]
         found["ood"] = harmonic_mean(inverted)
         found["index"] = harmonic_mean(found.values())
     return found
-
-
-def harmonic_mean(values: Iterable[float]) -> float:
-    """Return the harmonic mean; 0 where a value is 0 or less."""
-    array: Floats = np.array(list(values), np.float64)
-    return float(len(array) / (1 / array).sum()) if (array > 0).all() else 0.0

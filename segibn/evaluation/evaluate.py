@@ -1,21 +1,26 @@
 """Evaluation of a callable: frames stream through it and into measures."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from itertools import groupby, islice
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from segibn.evaluation.batches import Predict, predicted
 from segibn.evaluation.confusion import Counts, count_classes
 from segibn.evaluation.frame_counts import FrameCounts, require_distinct
 from segibn.evaluation.measure import Frame, FramePrediction, Measure, Needs, Reduce
 from segibn.evaluation.metrics import FIELDS, class_counts
 from segibn.evaluation.scores import Conditions, Scores
 
+Named = TypeVar("Named", bound=tuple[Any, ...])
+"""A name or path, an image (H, W, 3), and whatever else belongs to it."""
+Predict = Callable[[Sequence[NDArray[Any]]], Sequence[Any]]
+"""Images (H, W, 3) uint8 RGB of one size -> what is predicted for each."""
 
-class ScoreTally:
+
+class ScoreTally(Measure):
     """The measure that every evaluation has: confusion, counts of each frame, sizes -> ``Scores``.
 
     ``frame_names`` are those of all ranks, in the order of the set. ``count`` takes target, labels
@@ -78,6 +83,23 @@ class ScoreTally:
         )
 
 
+def predicted(frames: Iterable[Named], predict: Predict, batch_size: int = 1) -> Iterator[tuple[Named, Any]]:
+    """Yield every frame with its prediction; frames in a row of one size are predicted together.
+
+    An exception of the predictor passes with a note that names the frames.
+    """
+    for _, of_one_size in groupby(frames, key=lambda frame: frame[1].shape):
+        # A full batch goes at once: the next frame may be long in coming, or damaged.
+        while batch := list(islice(of_one_size, max(batch_size, 1))):
+            try:
+                found = predict([frame[1] for frame in batch])
+            except Exception as error:
+                names = ", ".join(str(frame[0]) for frame in batch)
+                error.add_note(f"while predicting frame {names}")
+                raise
+            yield from zip(batch, found, strict=True)
+
+
 def evaluate(
     predict: Predict,
     frames: Iterable[tuple[str, NDArray[np.uint8], NDArray[np.uint8]]],
@@ -97,7 +119,7 @@ def evaluate(
             255; or pairs of these and the confidence (H, W), where a measure needs it.
         frames: (name, image, target), target (H, W) uint8 train ids or 255.
         measures: a ``ScoreTally`` for scores, and what else is wanted.
-        batch_size: see ``batches.predicted``.
+        batch_size: see ``predicted``.
         progress: called after each frame with the number of frames done on this rank.
     """
     for done, (given, found) in enumerate(predicted(frames, predict, batch_size), start=1):

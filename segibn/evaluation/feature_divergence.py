@@ -10,10 +10,8 @@ from segibn.text import markdown_table
 DIVERGENCE_KEYS = ("train", "network", "ibn", "seed", "domains", "divergence")
 """Keys every row has: ``domains`` are the two names, ``divergence`` maps features to values."""
 
-Curves = dict[Network, dict[str, Seeds]]
 
-
-def group_divergence(rows: Sequence[Row]) -> Curves:
+def group_divergence(rows: Sequence[Row]) -> dict[Network, dict[str, Seeds]]:
     """Gather the seeds of each kind of network, in the paper's order; of one pair of domains."""
     seen: set[tuple[Network, int]] = set()
     for number, row in enumerate(rows, start=1):

@@ -4,7 +4,6 @@ Threads read ahead (decoding releases the interpreter lock); results are added i
 their bits do not depend on the number of threads.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -29,7 +28,6 @@ Maps = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 ReadPair = Callable[[FilePair, Sequence[LabelSet]], Maps]
 Progress = Callable[[int, int], None]
 """Called after each file with (files done, files in all)."""
-_MAX_THREADS = 8
 
 
 def read_pair(pair: FilePair, tables: Sequence[LabelSet]) -> Maps:
@@ -93,8 +91,7 @@ class FileTally:
             counts = _count(pair, maps, self._reading, self._policy)
             return counts, maps[0].shape, examine(pair, maps, counts)
 
-        threads = min(_MAX_THREADS, os.cpu_count() or 1, len(self._pairs))
-        done = map_in_threads(work, self._pairs, threads)
+        done = map_in_threads(work, self._pairs)
         for number, (pair, (counts, size, found)) in enumerate(done, start=1):
             self.raw += counts
             self._scores.add(pair.name, self._reading.fold(counts), size)

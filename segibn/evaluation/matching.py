@@ -112,17 +112,6 @@ def read_folders(
     return pairs, Reading.of(table, (read[0], read[1]))
 
 
-def index_label_maps(folder: Path, encoding: str = "auto") -> dict[str, Path]:
-    """Find label maps whose names alone tell frames apart: frame name -> path."""
-    found: dict[str, Path] = {}
-    side = find_label_maps(folder, encoding)
-    for path in (side.source / path for path in side.paths):
-        other = found.setdefault(frame_name(path), path)
-        if other is not path:
-            raise DatasetError(frame_pairs.same_frame(folder, [other, path]))
-    return found
-
-
 def _encoding_of_all(groups: Collection[dict[Path, str | None]], option: str, first: str) -> str:
     """The first encoding that every frame has a file of by its name."""
     for encoding in sorted(ENCODINGS, key=lambda one: one != first):

@@ -5,10 +5,12 @@ its place in the JSON and its printed table follow.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar, Literal, NamedTuple, Protocol
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+from segibn.labels.label_set import IGNORE_INDEX
 
 Reduce = Callable[[NDArray[Any]], NDArray[Any]]
 """Takes an int64 array, returns its element-wise sum over ranks."""
@@ -36,29 +38,40 @@ class FramePrediction(NamedTuple):
     """(H, W) in 0..1: probability of the class that was predicted."""
 
 
-class Measure(Protocol):
+def confidence_of(frame: Frame, prediction: FramePrediction) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return how sure and how right a prediction is of the n pixels with a target, (n,) each."""
+    target, confidence = frame.target, np.asarray(prediction.confidence)
+    if confidence.shape != target.shape:
+        raise ValueError(f"confidence is {confidence.shape}, but target is {target.shape}")
+    valid = target != IGNORE_INDEX
+    sure = confidence[valid].astype(np.float64)
+    if sure.size and not (sure.min() >= 0 and sure.max() <= 1):  # so that NaN is refused too
+        raise ValueError("confidences are probabilities in 0..1; these are not")
+    return sure, np.asarray(prediction.labels)[valid] == target[valid]
+
+
+class Measure:
     """Something that is found out while frames stream by."""
 
-    needs: ClassVar[Needs]
+    needs: ClassVar[Needs] = "labels"
 
     def update(self, frame: Frame, prediction: FramePrediction) -> None:
         """Take in one frame of this rank; a ValueError is passed on with the frame's name."""
+        raise NotImplementedError
 
     def reduce(self, sum_over_ranks: Reduce) -> None:
-        """Add up over ranks; every rank calls it once, after its last frame."""
+        """Add up over ranks, if there is anything; each calls it once, after its last frame."""
 
     def result(self) -> Any:
-        """Return what was found."""
+        """Return what was found; of a `Metric` plain JSON values, None for undefined numbers."""
 
 
-class Metric:
+class Metric(Measure):
     """A measure that is a sum of integers over frames, hence exact in any order."""
 
     name: ClassVar[str]
     """Of its option and of its entry in the details of ``Scores``."""
     about: ClassVar[str]
-    needs: ClassVar[Needs] = "labels"
-
     sums: NDArray[np.int64]
     """Zeros of its shape, set by a subclass."""
 
@@ -77,26 +90,14 @@ class Metric:
         """Replace the sums by those over all ranks."""
         self.sums = np.asarray(sum_over_ranks(self.sums))
 
-    def result(self) -> dict[str, Any]:
-        """Return plain JSON values; undefined numbers are None."""
-        raise NotImplementedError
-
     @staticmethod
     def table(found: Mapping[str, Any]) -> str:
         """Return a ``result`` as text."""
         raise NotImplementedError
 
 
-class Observer:
+class Observer(Measure):
     """A measure that hands every frame on, for pictures; finds nothing."""
 
-    needs: ClassVar[Needs] = "labels"
-
     def __init__(self, see: Callable[[Frame, FramePrediction], None]) -> None:
-        self.update = see
-
-    def reduce(self, sum_over_ranks: Reduce) -> None:
-        """There is nothing to add."""
-
-    def result(self) -> None:
-        """There is nothing to return."""
+        self.update = see  # type: ignore[assignment, method-assign]

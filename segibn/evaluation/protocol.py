@@ -62,8 +62,6 @@ class Protocol:
     checkpoint_sure: Sure
     """Of ``checkpoint``."""
     settings: tuple[Setting, ...]
-    scales: tuple[float, ...] = (1.0,)
-    flip: bool = False
     window: Size | None = None
     """(H, W) of a sliding window; None = whole frames."""
     stride: Size | None = None
@@ -81,15 +79,12 @@ class Protocol:
 def describe_protocol(name: str, given: Protocol) -> str:
     """Return a protocol as text: a line for each fact, with how sure it is."""
     inference = "whole frames"
-    if given.window is not None:
-        inference = "windows of {}x{}".format(*given.window)
-        inference += ", one every {}x{}".format(*given.stride) if given.stride else ""
-    inference += f", scales {', '.join(map(str, given.scales))}"
-    inference += ", with the mirrored frame" if given.flip else ", no flip"
+    if given.window and given.stride:
+        inference = "windows of {}x{}, one every {}x{}".format(*given.window, *given.stride)
     lines = [f"{name}: {given.title}"]
     lines.append(f"  train on    {' or '.join(given.train)} [{given.train_sure}]")
     lines += [f"  test on     {_test_text(test)} [{test.sure}]" for test in given.tests]
-    lines.append(f"  inference   {inference} [{given.inference_sure}]")
+    lines.append(f"  inference   {inference}, scales 1.0, no flip [{given.inference_sure}]")
     lines.append(f"  checkpoint  {given.checkpoint} [{given.checkpoint_sure}]")
     for setting in given.settings:
         values = " or ".join(map(str, setting.accepted))

@@ -89,11 +89,9 @@ PUBLISHED_ROWS = (
     _row("cityscapes", _R50, "no IBN", (__, 44.96, __, __, __), "issue", "robustnet-r50"),
     _row("cityscapes", _R50, "IBN-b", (__, 48.56, 57.04, __, 45.06), "later", "robustnet-r50"),
 )
-PublishedScores = tuple[PublishedRow, dict[str, float]]
-"""A row, and of its mIoU in per cent those that were asked for."""
 
 
-def published_rows(trains: Collection[str], tests: Collection[str], protocol: str | None) -> list[PublishedScores]:
+def published_rows(trains: Collection[str], tests: Collection[str], protocol: str | None) -> list[PublishedRow]:
     """Select the rows that stand beside ours: trained on one of ``trains``, with any ``tests``.
 
     ``protocol``: which ours name; rows of another one, or none, are numbers of another kind.
@@ -103,7 +101,7 @@ def published_rows(trains: Collection[str], tests: Collection[str], protocol: st
         shared = {test: value for test, value in row.miou_percent.items() if test in tests}
         is_alike = protocol is not None and NAMED_PROTOCOLS.get(row.protocol) == protocol
         if row.train in trains and shared and is_alike:
-            found.append((row, shared))
+            found.append(row._replace(miou_percent=shared))
     return found
 
 

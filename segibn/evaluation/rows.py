@@ -46,9 +46,7 @@ class Network:
     @property
     def rank(self) -> tuple[str, int, str, str]:
         """Sort key: by backbone, then plain networks first and variants in the paper's order."""
-        known = self.ibn in _IBN_ORDER
-        place = _IBN_ORDER.index(self.ibn) if known else len(_IBN_ORDER)
-        return self.backbone, place, self.ibn, self.start
+        return self.backbone, (*_IBN_ORDER, self.ibn).index(self.ibn), self.ibn, self.start
 
 
 def network_titles(networks: Iterable[Network]) -> dict[Network, str]:

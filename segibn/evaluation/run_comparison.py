@@ -15,8 +15,6 @@ from segibn.evaluation.scores import Scores, format_percent, json_number
 from segibn.evaluation.signatures import differing_fields, parse_signature
 from segibn.text import counted, listed
 
-_TARGET = FIELDS.index("target")
-
 
 @dataclass(frozen=True)
 class NamedScores:
@@ -190,7 +188,7 @@ def _same_frames(a: NamedScores, b: NamedScores, common: bool) -> tuple[list[Cou
             + ("; --common-frames compares these" if names else "")
         )
     counts = [one.of(names).counts for one in found]
-    other = np.flatnonzero((counts[0] != counts[1])[:, _TARGET].any(axis=-1))
+    other = np.flatnonzero((counts[0] != counts[1])[:, FIELDS.index("target")].any(axis=-1))
     if other.size:
         raise SegibnError(
             f"{a.title} and {b.title} were scored against different truth (other labels, or "

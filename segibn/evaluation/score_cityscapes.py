@@ -1,7 +1,6 @@
 """The official Cityscapes evaluation of two folders: label maps in, the script's report out."""
 
 import json
-import math
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from segibn.evaluation.frame_pairs import cityscapes_name
 from segibn.evaluation.matching import FilePair, read_folders
 from segibn.evaluation.scores import LabelConfusion, Scores, format_percent
 from segibn.files.pictures import Picture
-from segibn.files.writing import write_text
+from segibn.files.writing import plain, write_text
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import LabelSet
 
@@ -53,7 +52,7 @@ class CityscapesScores:
         """Return signature, frames and the official results; undefined numbers become None."""
         doubt = {"doubt": self.scores.doubt} if self.scores.doubt else {}
         head = {"signature": self.signature, "version": self.scores.version, **doubt}
-        return {**head, "frames": list(self.scores.frames), **_without_nan(self.official())}
+        return {**head, "frames": list(self.scores.frames), **plain(self.official())}
 
     def format_table(self) -> str:
         """Return IoU and iIoU of classes and categories, and the averages; per cent."""
@@ -154,9 +153,3 @@ def _require_instances(targets: list[Path]) -> None:
 
 def _line(name: str, iou: float, weighted: float) -> str:
     return f"{name:<18}{format_percent(iou):>7}{format_percent(weighted):>7}"
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
-    return None if isinstance(value, float) and math.isnan(value) else value

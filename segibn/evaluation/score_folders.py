@@ -6,12 +6,11 @@ from pathlib import Path
 
 from segibn.data.datasets.catalog import dataset_source, dataset_sources
 from segibn.errors import ConfigError
-from segibn.evaluation.confusion import Counts
 from segibn.evaluation.drivable import DrivableScores, batched_miou, small_counts
 from segibn.evaluation.encodings import Reading
-from segibn.evaluation.file_scores import FileTally, Maps, Progress, conditions_of, score_pairs
+from segibn.evaluation.file_scores import FileTally, Progress, conditions_of, score_pairs
 from segibn.evaluation.frame_pairs import frame_name
-from segibn.evaluation.matching import FilePair, find_label_maps, match_label_maps, read_folders
+from segibn.evaluation.matching import find_label_maps, match_label_maps, read_folders
 from segibn.evaluation.measures import measured
 from segibn.evaluation.metrics import policy_named
 from segibn.evaluation.scores import Scores
@@ -95,11 +94,8 @@ def score_drivable(
     reading, doubts = drivable_reading(*years), [one.doubt for one in decided]
     conditions = conditions_of(target_dir, evaluation_set, "cityscapes")
     tally = FileTally(pairs, reading, conditions)
-
-    def small(_: FilePair, maps: Maps, __: Counts) -> Counts:
-        return small_counts(*reading.train_ids(maps))
-
-    frames = [found for _, found in tally.count(small, progress=progress)]
+    small = tally.count(lambda _, maps, __: small_counts(*reading.train_ids(maps)), progress=progress)
+    frames = [found for _, found in small]
     return DrivableScores(tally.result(*doubts), *years, batched_miou(frames))
 
 

@@ -30,11 +30,7 @@ _SAID_ELSEWHERE = ("deviates", "checkpoint")
 def parse_signature(signature: str) -> dict[str, str]:
     """Split ``miou|set:x|n:3|...`` into its fields; the first one is called ``metric``."""
     metric, *parts = signature.split("|")
-    fields = {"metric": metric}
-    for part in parts:
-        key, _, value = part.partition(":")
-        fields[key] = value
-    return fields
+    return {"metric": metric, **dict(part.partition(":")[::2] for part in parts)}
 
 
 def differing_fields(signatures: Iterable[str], apart_from: Sequence[str] = ()) -> list[str]:

@@ -64,23 +64,18 @@ def format_stress(rows: Sequence[Row]) -> str:
     cells = group_stress(rows)
     changes = dict.fromkeys(row["transform"] for row in rows)
     body = [[change, *(_text(change, found.get(change)) for found in cells.values())] for change in changes]
-    corruptions = [name for name in changes if any(_is_level(row, name) for row in rows)]
+    corruptions = [*dict.fromkeys(row["transform"] for row in rows if row["level"] is not None)]
     if len(corruptions) > 1:
         body.append(["**mean retention**", *(_mean(of, corruptions) for of in cells.values())])
     levels = {row["level"] for row in rows} - {None}
     which = ", ".join(map(str, sorted(levels)))
-    strength = f"; {f'level {which}' if len(levels) == 1 else f'mean of levels {which}'} of 5"
-    strength = strength if levels else ""
+    strength = f"; {'level' if len(levels) == 1 else 'mean of levels'} {which} of 5" if levels else ""
     legend = (
         f"mIoU on {rows[0]['test']} in %, in brackets the change in points against frames as they "
         f"are and what is retained of that score{strength}; {describe_seeds(rows)}."
     )
     lines = markdown_table(["appearance", *network_titles(cells).values()], body)
     return "\n".join([*lines, "", legend, ""])
-
-
-def _is_level(row: Row, name: str) -> bool:
-    return row["transform"] == name and row["level"] is not None
 
 
 def _mean(changes: Mapping[str, Cell], names: Sequence[str]) -> str:

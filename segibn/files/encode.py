@@ -16,7 +16,7 @@ def write_label_png(path: Path, label_map: np.ndarray, palette: np.ndarray | Non
     if label_map.ndim != 2 or label_map.dtype != np.uint8:
         raise ValueError(f"a label map is (H, W) uint8, got {label_map.shape} {label_map.dtype}")
     if palette is None:
-        write_bytes(path, _encode(label_map, ".png"))
+        write_bytes(path, cv2.imencode(".png", label_map)[1].tobytes())
         return
     image = Image.fromarray(label_map)
     full = np.zeros((256, 3), np.uint8)  # all 256: with fewer, Pillow would store fewer bits
@@ -34,9 +34,5 @@ def write_image(path: Path, image: np.ndarray) -> None:
     suffix = Path(path).suffix.lower()
     if suffix not in (".png", ".jpg", ".jpeg"):
         raise ImageFileError(f"{path}: cannot write '{suffix}' pictures; use .png or .jpg")
-    write_bytes(path, _encode(cv2.cvtColor(image, cv2.COLOR_RGB2BGR), suffix))
-
-
-def _encode(pixels: np.ndarray, suffix: str) -> bytes:
-    options = [cv2.IMWRITE_JPEG_QUALITY, 95] if suffix != ".png" else []
-    return cv2.imencode(suffix, pixels, options)[1].tobytes()
+    options = [] if suffix == ".png" else [cv2.IMWRITE_JPEG_QUALITY, 95]
+    write_bytes(path, cv2.imencode(suffix, cv2.cvtColor(image, cv2.COLOR_RGB2BGR), options)[1].tobytes())

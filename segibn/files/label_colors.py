@@ -42,10 +42,12 @@ class LabelColors:
             if not rows:
                 foreign += 1
             elif own is None or self.classes[own] not in {self.classes[row] for row in rows}:
-                moved.append((value, color, own, rows[0]))
+                is_now = "is no value of it" if own is None else f"means '{self.names[own]}'"
+                other = f"'{self.names[rows[0]]}' ({self.values[rows[0]]})"
+                moved.append(f"index {value} {is_now} but has the colour {color} of {other}")
         if len(moved) <= foreign:
             return ""
-        shown = "; ".join(self._moved_text(*one) for one in moved[:_SHOWN])
+        shown = "; ".join(moved[:_SHOWN])
         more = f"; and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
         fix = "take the file as it was published"
         colors = (tuple(palette[value].tolist()) for value in used if value < len(palette))
@@ -113,11 +115,6 @@ class LabelColors:
         first, *twins = self._rows_of_color.get(color) or [0]
         others = (self.names[t] for t in twins if self.classes[t] != self.classes[first])
         return next(others, "")
-
-    def _moved_text(self, value: int, color: Color, own: int | None, row: int) -> str:
-        is_now = "is no value of it" if own is None else f"means '{self.names[own]}'"
-        other = f"'{self.names[row]}' ({self.values[row]})"
-        return f"index {value} {is_now} but has the colour {color} of {other}"
 
     def _unknown_text(self, image: np.ndarray, unknown: np.ndarray) -> str:
         row, column = map(int, np.argwhere(unknown)[0])

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +23,7 @@ _FORMATS = ("JPEG", "PNG", "BMP", "WEBP", "TIFF")
 _AGAIN = "copy or download it again"
 _ORIENTATION = 0x0112  # EXIF 2.32, table 4
 _WIDTH, _HEIGHT, _BITS_PER_SAMPLE, _COMPRESSION = 256, 257, 258, 259  # TIFF 6.0, section 8
+_WEBP_KIND = re.compile(rb"VP8[ L]")  # the first chunk of pixels, lossy or lossless (RFC 9649, section 2.5)
 _LOSSY_TIFF = {6, 7, 34887, 34892, 50001}  # JPEG, old and new, LERC, lossy DNG, WebP
 
 
@@ -55,7 +57,10 @@ class PictureFile:
         if known is None or known.has_metadata:
             with self.opened() as image:
                 self.orientation = _orientation(image)
-                return known.size if known else _stored_size(image)
+                if image.format == "TIFF":  # whose size Pillow turns
+                    return int(image.tag_v2[_HEIGHT]), int(image.tag_v2[_WIDTH])  # type: ignore[attr-defined]
+                if known is None:
+                    return image.height, image.width
         return known.size
 
     def plain(self, layout: png.PngLayout, box: png.Box | None = None) -> np.ndarray:
@@ -153,19 +158,12 @@ def _orientation(image: Image.Image) -> int:
     return found if found in range(1, 9) else 1
 
 
-def _stored_size(image: Image.Image) -> tuple[int, int]:
-    """(H, W) before the orientation; Pillow turns the size of a TIFF."""
-    if image.format == "TIFF":
-        tags = image.tag_v2  # type: ignore[attr-defined]
-        return int(tags[_HEIGHT]), int(tags[_WIDTH])
-    return image.height, image.width
-
-
 def loss_of(image: Image.Image, data: bytes) -> str:
     """Name the compression that changes values, "" if there is none."""
     if image.format in ("JPEG", "MPO"):
         return "a JPEG"
-    if image.format == "WEBP" and _is_lossy_webp(data):
+    kind = _WEBP_KIND.search(data, 12) if image.format == "WEBP" else None
+    if kind and kind[0] == b"VP8 ":
         return "a lossy WebP"
     if image.format == "TIFF" and image.tag_v2.get(_COMPRESSION) in _LOSSY_TIFF:  # type: ignore[attr-defined]
         return "a TIFF with lossy compression"
@@ -179,16 +177,3 @@ def has_several(image: Image.Image) -> bool:
         image.seek(0)
         return True
     return False
-
-
-def _is_lossy_webp(data: bytes) -> bool:
-    """Whether a chunk of the WebP container holds VP8 and not VP8L (RFC 9649, section 2.5)."""
-    position = 12
-    while position + 8 <= len(data):
-        kind = data[position : position + 4]
-        if kind in (b"VP8 ", b"VP8L"):
-            return kind == b"VP8 "
-        length = int.from_bytes(data[position + 4 : position + 8], "little")
-        # A frame of an animation begins with 16 bytes of its own.
-        position += 24 if kind == b"ANMF" else 8 + length + length % 2
-    return True

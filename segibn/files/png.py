@@ -10,7 +10,6 @@ Pillow; for them ``is_plain`` is false. What is damaged is a ``ValueError`` for 
 """
 
 import struct
-import threading
 import zlib
 from dataclasses import dataclass
 
@@ -33,12 +32,10 @@ _SAMPLES = {GREY: 1, RGB: 3, PALETTE: 1, GREY_ALPHA: 2, RGBA: 4}
 _HEADER = struct.Struct(">IIBBBBB")
 _LEAVE = {b"acTL", b"fcTL", b"fdAT", b"tRNS"}  # animation, transparency: left to Pillow
 _METADATA = (b"Raw profile type exif\0", b"XML:com.adobe.xmp\0")  # texts beside the chunk eXIf
-_STORED_MAX = 65_535  # bytes in one uncompressed block of a zlib stream (RFC 1951, 3.2.4)
-_KEPT_MAX = 1 << 25  # a larger buffer is not kept for the next picture
+_ROW_MAX = 65_535  # bytes; longer rows are left to Pillow, as libpng takes a million pixels at most
 _DEFLATE_MOST = 1_040  # no deflate stream grows by more than 1,032 (258 bytes for two bits)
 
 _crc32 = zlib.crc32 if imagecodecs is None else imagecodecs.deflate_crc32
-_adler32 = zlib.adler32 if imagecodecs is None else imagecodecs.deflate_adler32
 _INFLATE_ERRORS = (zlib.error,) if imagecodecs is None else (zlib.error, imagecodecs.DeflateError)
 
 TRUNCATED = "the file is cut short"
@@ -93,7 +90,7 @@ def read_layout(data: bytes) -> PngLayout:
         and not interlaced
         and color_type != GREY_ALPHA
         and width * height > 0
-        and row_bits < 8 * _STORED_MAX
+        and row_bits < 8 * _ROW_MAX
         and _LEAVE.isdisjoint(kind for kind, _, _ in others)
         and (color_type != PALETTE or (0 < palette <= 768 and palette % 3 == 0))
     )
@@ -125,19 +122,6 @@ def decode_window(data: bytes, layout: PngLayout, box: Box | None = None) -> np.
     return pixels[top - first :, left:]
 
 
-_kept = threading.local()
-
-
-def _buffer(name: str, size: int) -> np.ndarray:
-    """Return ``size`` bytes, not cleared, of this thread; they hold until the next such call."""
-    found = getattr(_kept, name, None)
-    if found is None or found.size < size:
-        found = np.empty(size, np.uint8)
-        if size <= _KEPT_MAX:
-            setattr(_kept, name, found)
-    return found[:size]
-
-
 def _inflate(data: bytes, layout: PngLayout, step: int) -> np.ndarray:
     """Inflate the rows (H, 1 + W * step), each its filter type and its differences."""
     verify(data, layout)
@@ -149,16 +133,16 @@ def _inflate(data: bytes, layout: PngLayout, step: int) -> np.ndarray:
     try:
         if imagecodecs is None:
             inflater = zlib.decompressobj()
-            flat = np.frombuffer(inflater.decompress(stream, size + 1), np.uint8)
+            flat = inflater.decompress(stream, size + 1)
             is_whole = len(flat) == size and inflater.eof
         else:
-            flat = _buffer("rows", size)
-            is_whole = len(imagecodecs.deflate_decode(stream, out=memoryview(flat))) == size
+            flat = imagecodecs.deflate_decode(stream, out=size)
+            is_whole = len(flat) == size
     except _INFLATE_ERRORS as error:
         raise ValueError(DAMAGED) from error
     if not is_whole:
         raise ValueError(DAMAGED)
-    rows = flat.reshape(shape)
+    rows = np.frombuffer(flat, np.uint8).reshape(shape)
     if rows[:, 0].max() > 4:  # a filter type that does not exist
         raise ValueError(DAMAGED)
     return rows
@@ -179,32 +163,13 @@ def _unfilter(rows: np.ndarray, layout: PngLayout) -> np.ndarray:
 def _wrap(rows: np.ndarray, layout: PngLayout) -> np.ndarray:
     """Make an uncompressed PNG of such rows."""
     height, length = rows.shape
-    per_block = _STORED_MAX // length
-    blocks, rest = divmod(height, per_block)
-    stored = height * length + 5 * (blocks + (rest > 0))
     color_type = GREY if layout.color_type == PALETTE else layout.color_type
     width = 8 * (length - 1) // (_SAMPLES[color_type] * layout.bits)
-    shape = _HEADER.pack(width, height, layout.bits, color_type, 0, 0, 0)
-    head = SIGNATURE + _chunk(b"IHDR", shape) + struct.pack(">I4s", stored + 6, b"IDAT") + b"\x78\1"
-    png = _buffer("png", len(head) + stored + 8 + 12)
-    memory = memoryview(png)
-    memory[: len(head)] = head
-    position, checksum = len(head), 1
-    for first in range(0, height, per_block):
-        piece = rows[first : first + per_block]
-        is_last = first + per_block >= height
-        memory[position : position + 5] = struct.pack("<BHH", is_last, piece.size, _STORED_MAX - piece.size)
-        block = png[position + 5 : position + 5 + piece.size]
-        block.reshape(piece.shape)[:] = piece
-        checksum = _adler32(block, checksum)
-        position += 5 + piece.size
-    memory[position : position + 4] = checksum.to_bytes(4, "big")
-    covered = memory[len(head) - 6 : position + 4]  # the chunk's type and its content
-    memory[position + 4 : position + 8] = _crc32(covered).to_bytes(4, "big")
-    memory[position + 8 :] = _chunk(b"IEND", b"")
-    return png
-
-
-def _chunk(kind: bytes, content: bytes) -> bytes:
-    checksum = _crc32(kind + content)
-    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", checksum)
+    header = _HEADER.pack(width, height, layout.bits, color_type, 0, 0, 0)
+    rows = np.ascontiguousarray(rows)
+    stream = zlib.compress(rows, 0) if imagecodecs is None else imagecodecs.deflate_encode(rows, level=0)
+    chunks = {b"IHDR": header, b"IDAT": stream, b"IEND": b""}
+    parts = [SIGNATURE]
+    for kind, content in chunks.items():
+        parts += [struct.pack(">I", len(content)), kind, content, struct.pack(">I", _crc32(content, _crc32(kind)))]
+    return np.frombuffer(b"".join(parts), np.uint8)

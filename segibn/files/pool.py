@@ -20,14 +20,15 @@ R = TypeVar("R")
 
 
 def map_in_threads(
-    function: Callable[[T], R], items: Iterable[T], threads: int, ahead: int | None = None
+    function: Callable[[T], R], items: Iterable[T], threads: int | None = None, ahead: int | None = None
 ) -> Generator[tuple[T, R], None, None]:
     """Yield (item, result) in order; items may be endless, they are taken as they are due.
 
     An error is raised when its item's turn comes. What has not begun by then, or when the iterator
-    is closed, never does. ``ahead`` results may wait, twice the threads by default.
+    is closed, never does. By default there are as many ``threads`` as cores, 8 at most, and
+    ``ahead``, which is how many results may wait, is twice that.
     """
-    threads = max(1, threads)
+    threads = max(1, min(8, os.cpu_count() or 1) if threads is None else threads)
     most = 2 * threads if ahead is None else ahead
     waiting: deque[tuple[T, Future[R]]] = deque()
 

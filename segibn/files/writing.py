@@ -107,7 +107,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write ``value``, numpy values and paths too, as strict JSON; NaN and infinity become null."""
-    write_text(path, json.dumps(_plain(value), indent=1, ensure_ascii=False) + "\n")
+    write_text(path, json.dumps(plain(value), indent=1, ensure_ascii=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -115,13 +115,14 @@ def read_json(path: Path) -> Any:
     return parse_json(read_small_file(Path(path), _MAX_JSON_BYTES), str(path))
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Turn numpy values into Python's, paths into text, and NaN and infinity into None."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, np.ndarray | np.generic):
-        return _plain(value.tolist())
+        return plain(value.tolist())
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if isinstance(value, Path) else value

@@ -15,8 +15,8 @@ from torch import Tensor
 
 from segibn.devices import image_layout
 from segibn.errors import ConfigError, SegibnError
-from segibn.evaluation.batches import predicted
 from segibn.evaluation.confusion import counts_of
+from segibn.evaluation.evaluate import predicted
 from segibn.inference.network import LabelNetwork, Network
 from segibn.inference.options import WHOLE, InferenceOptions, InstanceShare
 from segibn.inference.views import averaged_argmax, predicted_probability, summed_argmax

@@ -80,7 +80,11 @@ def panel(
 
     ``cell_size``: (H, W) of a cell; None takes the first picture's, at a width of 320 to 640.
     """
-    height, width = cell_size or _default_cell_size(rows)
+    if cell_size is None:
+        first = next(picture for row in rows for picture in row if picture is not None)
+        width = int(np.clip(first.shape[1], *_CELL_WIDTHS))
+        cell_size = max(1, round(first.shape[0] * width / first.shape[1])), width
+    height, width = cell_size
     size = max(_PLAIN_FONT, width // 24)  # large pictures are looked at scaled down
     left = _GAP + (_widest(row_titles, size) + _GAP if row_titles else 0)
     top = 2 * _GAP + round(1.2 * size)
@@ -132,13 +136,6 @@ def legend(class_names: Sequence[str], palette: np.ndarray, width: int = 960) ->
 def with_legend(picture: np.ndarray, class_names: Sequence[str], palette: np.ndarray) -> np.ndarray:
     """Set a legend under a picture, at the picture's width."""
     return np.vstack([picture, legend(class_names, palette, picture.shape[1])])
-
-
-def _default_cell_size(rows: Sequence[Sequence[np.ndarray | None]]) -> tuple[int, int]:
-    first = next(picture for row in rows for picture in row if picture is not None)
-    height, width = first.shape[:2]
-    cell_width = int(np.clip(width, *_CELL_WIDTHS))
-    return max(1, round(height * cell_width / width)), cell_width
 
 
 def _fit(picture: np.ndarray, height: int, width: int) -> np.ndarray:

@@ -20,7 +20,7 @@ IGNORE_INDEX = 255
 FIRST_GROUP = 200
 """The train id of pixels known to be of one of the classes of `LabelSet.groups[0]`, then of the next."""
 
-# Stands in the fast table for values the label table does not know; 255 would be a legal result.
+# Stands for values the label table does not know; 255 would be a legal result.
 _UNKNOWN = 254
 
 Color = tuple[int, int, int]  # RGB, 0..255
@@ -122,7 +122,7 @@ class LabelSet:
 
     def to_train_ids(self, label_map: np.ndarray, source: str | Path = "label map") -> np.ndarray:
         """Map raw values, (H, W) uint8 -> [0, K) or 255; LabelValueError: not in the table."""
-        train_ids = cv2.LUT(label_map, self._fast_lookup)
+        train_ids = cv2.LUT(label_map, np.where(self.lookup < 0, _UNKNOWN, self.lookup).astype(np.uint8))
         if (train_ids == _UNKNOWN).any():
             raise LabelValueError(self._describe_unknown(label_map, source))
         return train_ids
@@ -148,17 +148,10 @@ class LabelSet:
         if len(groups) != sum(len(spec.members) for spec in specs):
             raise ConfigError(f"class scheme '{name}': a class is a member of two classes")
         order = {member: place for place, member in enumerate(groups)}
-        rows = []
-        for row in self.labels:
-            own = self.classes[row.train_id].name if row.train_id < len(self.classes) else ""
-            place = order.get(own, len(order))
-            rows.append((place, replace(row, train_id=groups.get(own, IGNORE_INDEX))))
-        return LabelSet(
-            name,
-            tuple(row for _, row in sorted(rows, key=lambda placed: placed[0])),
-            tuple(ClassInfo(spec.name, spec.color) for spec in specs),
-            self.storage,
-        )
+        names = [self.classes[row.train_id].name if row.train_id < len(self.classes) else "" for row in self.labels]
+        places = sorted(range(len(names)), key=lambda place: order.get(names[place], len(order)))
+        rows = (replace(self.labels[place], train_id=groups.get(names[place], IGNORE_INDEX)) for place in places)
+        return LabelSet(name, tuple(rows), tuple(ClassInfo(spec.name, spec.color) for spec in specs), self.storage)
 
     def in_order(self, class_names: Sequence[str]) -> "LabelSet":
         """Return this table with its classes in another order; ConfigError: it has others."""
@@ -174,10 +167,6 @@ class LabelSet:
         kept = (row for row in table.labels if row.label_id not in values)
         return replace(table, labels=(*kept, *of_groups), groups=self.groups)
 
-    @cached_property
-    def _fast_lookup(self) -> np.ndarray:
-        return _frozen(np.where(self.lookup < 0, _UNKNOWN, self.lookup).astype(np.uint8))
-
     def _describe_unknown(self, label_map: np.ndarray, source: str | Path) -> str:
         counts = np.bincount(label_map.ravel(), minlength=256)
         bad = [value for value in np.flatnonzero(counts) if self.lookup[value] < 0]
@@ -185,7 +174,7 @@ class LabelSet:
         more = f" and {len(bad) - 8} more values" if len(bad) > 8 else ""
         return (
             f"{source}: values outside the label table '{self.name}': {listed}{more}; it knows "
-            f"{_ranges(np.flatnonzero(self.lookup >= 0))}. Is it another data set's encoding?"
+            f"{value_ranges(np.flatnonzero(self.lookup >= 0))}. Is it another data set's encoding?"
         )
 
     def _train_id_text(self, train_id: int) -> str:
@@ -194,10 +183,10 @@ class LabelSet:
         return "ignored pixels (255)" if train_id == IGNORE_INDEX else f"train id {train_id}"
 
 
-def _ranges(values: np.ndarray) -> str:
-    """Sorted integers as ranges: 0-33, 255."""
+def value_ranges(values: np.ndarray, to: str = "-") -> str:
+    """Write sorted integers as ranges: 0-33, 255."""
     runs = np.split(values, np.flatnonzero(np.diff(values) > 1) + 1)
-    return ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs)
+    return ", ".join(f"{run[0]}" if len(run) == 1 else f"{run[0]}{to}{run[-1]}" for run in runs)
 
 
 def _classes_of(labels: Sequence[Label]) -> tuple[ClassInfo, ...]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from segibn.evaluation.batches import Predict, predicted
+from segibn.evaluation.evaluate import Predict, predicted
 from segibn.files.pool import map_in_threads
 from segibn.files.writing import atomic_path
 from segibn.media.faults import Faults, MediaError, read_upright

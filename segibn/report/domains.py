@@ -8,14 +8,7 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup
 
-from segibn.evaluation.cross_domain import (
-    PUBLISHED_INTRO,
-    collect_cells,
-    own_miou,
-    protocol_of,
-    published_beside,
-    published_protocols,
-)
+from segibn.evaluation.cross_domain import PUBLISHED_INTRO, collect_cells, own_change, published_beside
 from segibn.evaluation.deviations import protocol_lines
 from segibn.evaluation.rows import Network, Seeds, check_rows, describe_seeds, is_own_domain
 from segibn.evaluation.signatures import signature_lines
@@ -37,9 +30,8 @@ def cross_domain_table(table: CrossDomain) -> Markup:
     trains = dict.fromkeys(network.train for network in cells)
     published: dict[str, Any] = {"rows": []}
     if not table.published_note:
-        shown, found = published_beside(cells, tests, table.dataset_of, rows)
-        notes = _blocks(published_protocols(found, protocol_of(rows))) if found else []
-        published = {"tests": shown, "rows": found, "intro": PUBLISHED_INTRO, "notes": notes}
+        shown, found, notes = published_beside(cells, tests, table.dataset_of, rows)
+        published = {"tests": shown, "rows": found, "intro": PUBLISHED_INTRO, "notes": _blocks(notes)}
     return render(
         "domains.html",
         tests=tests,
@@ -68,10 +60,8 @@ def _cell(network: Network, scores: Mapping[str, Any], test: str, best: float) -
     """One network on one set, over its seeds; fractions."""
     if not (found := scores.get(test)):
         return None
-    miou, accuracy, classes = found
+    miou, accuracy, _ = found
     mean, deviation = miou.mean, miou.deviation
-    is_own, reference = is_own_domain(network.train, test), own_miou(network, scores, classes)
-    has_change = not is_own and not math.isnan(reference) and reference != 0
     return {
         "text": miou.text().replace("±", " ± "),
         "mean": mean,
@@ -79,8 +69,8 @@ def _cell(network: Network, scores: Mapping[str, Any], test: str, best: float) -
         "high": min(1.0, mean + deviation) if deviation else None,
         "accuracy": accuracy.text(),
         "is_best": mean == best,
-        "is_own": is_own,
-        "change": (mean - reference) / reference if has_change else None,
+        "is_own": is_own_domain(network.train, test),
+        "change": own_change(network, scores, test),
     }
 
 

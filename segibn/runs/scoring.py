@@ -42,8 +42,7 @@ class Scoring:
         if not run.options.is_single_view:
             return run
         windows = {"window": given.window, "stride": given.stride}
-        options = replace(run.options, scales=given.scales, flip=given.flip, **windows)
-        return run.to(place, options)
+        return run.to(place, replace(run.options, scales=(1.0,), flip=False, **windows))
 
     def preparation(self, label: str) -> Preparation | None:
         """Return how the protocol resizes and cuts the frames and label maps of a set."""

@@ -17,7 +17,7 @@ from segibn.data.datasets.catalog import scheme_label_set
 from segibn.devices import computes_bfloat16, device_named
 from segibn.errors import CheckpointError, ConfigError, SegibnError
 from segibn.evaluation import rows
-from segibn.evaluation.batches import predicted
+from segibn.evaluation.evaluate import predicted
 from segibn.files.writing import read_json, sha256_of
 from segibn.inference.config import InferenceConfig
 from segibn.inference.network import Network

@@ -1,7 +1,6 @@
 """Read anybody's submission back as the benchmark would, and list everything that is wrong."""
 
-import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -10,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from segibn.errors import SubmissionError
+from segibn.evaluation.file_scores import Progress
 from segibn.files.pool import map_in_threads
+from segibn.labels.label_set import value_ranges
 from segibn.submission.expected import Expected
 from segibn.submission.formats import Format
 from segibn.submission.report import Entry, Findings, Report, doubts_about
@@ -19,8 +20,6 @@ from segibn.submission.score import local_targets, score_locally
 from segibn.submission.zip_maps import open_zip, zip_entries
 from segibn.text import listed
 
-Progress = Callable[[int, int], None]  #: called after each map with (maps done, maps in all)
-_MAX_THREADS = 8
 _EXACT_IN_FLOAT32 = 1 << 24
 
 
@@ -89,8 +88,7 @@ def _read_maps(
 ) -> tuple[int, NDArray[np.int64], set[str]]:
     """Decode every map; returns how many are good, (256,) their pixels by value, faulty keys."""
     good, pixels, faulty = 0, np.zeros(256, np.int64), set[str]()
-    threads = min(_MAX_THREADS, os.cpu_count() or 1)
-    examined = map_in_threads(lambda entry: _examine(entry, form), entries, threads)
+    examined = map_in_threads(lambda entry: _examine(entry, form), entries)
     for done, (entry, (faults, found)) in enumerate(examined, start=1):
         for what, remark in faults:
             findings.add(what, entry.name + remark)
@@ -109,23 +107,12 @@ def _examine(entry: Entry, form: Format) -> tuple[list[tuple[str, str]], NDArray
     found, values = entry.load()
     faults, pixels = [(what, "") for what in found], np.zeros(256, np.int64)
     if values is not None:
-        pixels = _pixels_per_value(values)
+        if values.size > _EXACT_IN_FLOAT32:
+            pixels = np.bincount(values.ravel(), minlength=256)
+        else:  # faster, but float32
+            pixels = cv2.calcHist([values], [0], None, [256], [0, 256]).ravel().astype(np.int64)
         unknown = np.flatnonzero((pixels > 0) & ~form.knows)
         if unknown.size:
-            what = f"maps with values outside {_ranges(form.knows)}"
+            what = f"maps with values outside {value_ranges(np.flatnonzero(form.knows), '..')}"
             faults.append((what, f" ({listed(unknown, 8)})"))
     return faults, pixels
-
-
-def _pixels_per_value(values: NDArray[np.uint8]) -> NDArray[np.int64]:
-    if values.size > _EXACT_IN_FLOAT32:
-        return np.bincount(values.ravel(), minlength=256)
-    counts = cv2.calcHist([values], [0], None, [256], [0, 256])  # faster, but float32
-    return counts.ravel().astype(np.int64)
-
-
-def _ranges(known: NDArray[np.bool_]) -> str:
-    """Write the set of known values as ranges: 0..18, 255."""
-    values = np.flatnonzero(known)
-    runs = np.split(values, np.flatnonzero(np.diff(values) > 1) + 1)
-    return ", ".join(f"{run[0]}..{run[-1]}" if len(run) > 1 else f"{run[0]}" for run in runs)

@@ -58,13 +58,11 @@ class Format:
 
     def key_of_member(self, base_name: str) -> str | None:
         """Return the frame that a file belongs to; None for a name that the evaluator ignores."""
-        match = self.member_name.fullmatch(base_name)
-        return match[1] if match else None
+        return found[1] if (found := self.member_name.fullmatch(base_name)) else None
 
     def key_of_image(self, file_name: str) -> str | None:
         """Return the key of a test frame; None if it is not named as the benchmark's frames."""
-        match = self.image_name.fullmatch(file_name)
-        return match[1] if match else None
+        return found[1] if (found := self.image_name.fullmatch(file_name)) else None
 
 
 def official_bdd100k_ids() -> list[str]:

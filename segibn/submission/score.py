@@ -11,7 +11,8 @@ from segibn.errors import DatasetError
 from segibn.evaluation.drivable import DrivableScores
 from segibn.evaluation.encodings import Reading
 from segibn.evaluation.file_scores import Maps, conditions_of, score_pairs
-from segibn.evaluation.matching import FilePair, index_label_maps
+from segibn.evaluation.frame_pairs import frame_name, same_frame
+from segibn.evaluation.matching import FilePair, find_label_maps
 from segibn.evaluation.score_folders import drivable_reading
 from segibn.evaluation.scores import Scores
 from segibn.labels.drivable_encoding import decide_drivable_encoding
@@ -24,7 +25,11 @@ from segibn.text import counted, listed
 
 def local_targets(form: Format, folder: Path, expected: Expected) -> dict[str, Path]:
     """Find the label maps of expected frames below a folder; DatasetError if it holds none."""
-    found = index_label_maps(folder, form.targets)
+    side, found = find_label_maps(folder, form.targets), dict[str, Path]()
+    for path in (side.source / path for path in side.paths):
+        other = found.setdefault(frame_name(path), path)
+        if other is not path:
+            raise DatasetError(same_frame(folder, [other, path]))
     targets = {key: found[key] for key in sorted(found) if expected.size_of(key) is not None}
     if not targets:
         raise DatasetError(

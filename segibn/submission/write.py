@@ -18,8 +18,9 @@ import numpy as np
 
 import segibn
 from segibn.errors import SubmissionError
+from segibn.evaluation.file_scores import Progress
 from segibn.files.writing import atomic_path
-from segibn.submission.check import Progress, check_submission
+from segibn.submission.check import check_submission
 from segibn.submission.expected import Expected
 from segibn.submission.formats import Format, Size
 from segibn.submission.report import Report

@@ -13,13 +13,8 @@ from segibn.errors import SegibnError
 _UNSEEN = frozenset(("Cc", "Cf", "Cs", "Zl", "Zp"))  # control, format, surrogates, separators
 _ESCAPED = {"\\": "\\\\", "|": "\\|", "<": "&lt;", "&": "&amp;", "`": "\\`", "](": "]\\("}
 _MARKUP = re.compile(r"[\\|<`]|&(?=#?\w+;)|\]\(")
-_MARKS = (
-    (codecs.BOM_UTF32_LE, "utf-32"),  # before UTF-16, whose mark it begins with
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_UTF32 = (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)  # the first begins with that of UTF-16
 LIST_LIMIT = 64 * 2**20  # bytes of a list of names: a million long ones
 _COMMENT = re.compile(r"(?:^|\s)#.*")
 
@@ -128,7 +123,7 @@ def read_small_file(path: Path, limit: int, error: type[SegibnError] = SegibnErr
 def read_small_text(path: Path, limit: int, error: type[SegibnError] = SegibnError) -> str:
     r"""Read UTF-8, or UTF-16 and UTF-32 with their mark, which goes; line ends become ``\n``."""
     data = read_small_file(path, limit, error)
-    encoding = next((name for mark, name in _MARKS if data.startswith(mark)), "utf-8")
+    encoding = "utf-32" if data.startswith(_UTF32) else "utf-16" if data.startswith(_UTF16) else "utf-8-sig"
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as reason:

@@ -27,22 +27,9 @@ _HINTS = {  # for signs in what PyYAML says
     "<stream end>": "close each bracket and quote; in a shell, quote a value that has blanks",
 }
 _TAG = "tag:yaml.org,2002:"
-_PLAIN = {_TAG + kind for kind in ("null", "bool", "int", "float", "str", "seq", "map")}
-_UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
 _MERGE = _TAG + "merge"
-_INT = re.compile(r"[-+]?(0b[01_]+|0x[0-9a-fA-F_]+|0[0-7_]*|[1-9][0-9_]*)\Z")
-_FLOAT = re.compile(
-    r"[-+]?([0-9][0-9_]*\.[0-9_]*([eE][-+][0-9]+)?|\.[0-9][0-9_]*([eE][-+][0-9]+)?|\.(inf|Inf|INF))\Z"
-    r"|\.(nan|NaN|NAN)\Z"
-)
-
-
-# What an untagged scalar is: PyYAML's rules, without dates and numbers in base 60.
-_OWN = {_TAG + "int": _INT, _TAG + "float": _FLOAT}
-_RESOLVERS = {
-    first: [(tag, _OWN.get(tag, rule)) for tag, rule in rules if tag in _PLAIN | {_MERGE}]
-    for first, rules in yaml.SafeLoader.yaml_implicit_resolvers.items()
-}
+_PLAIN = {_MERGE, *(_TAG + kind for kind in ("null", "bool", "int", "float", "str", "seq", "map"))}
+_UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\ud800-\udfff]")
 
 
 def read_yaml_file(path: Path) -> Any:
@@ -63,8 +50,8 @@ def parse_yaml(text: str, source: str) -> Any:
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise _refused(source, f"a character that text has not (line {line})") from None
-    except (ValueError, OverflowError):  # "\UFFFFFFFF", %YAML 1.999..., which PyYAML passes on
-        raise _refused(source, "an escape or a number is out of range") from None
+    except (ValueError, OverflowError, LookupError):  # "\UFFFFFFFF", !!bool x: PyYAML passes it on
+        raise _refused(source, "an escape or a value is out of range") from None
 
 
 def parse_json(text: str | bytes, source: str, error: type[SegibnError] = SegibnError) -> Any:
@@ -79,10 +66,9 @@ def parse_json(text: str | bytes, source: str, error: type[SegibnError] = Segibn
 
 
 def _integer(digits: str) -> int:
-    value = int(digits) if len(digits) <= _MAX_DIGITS else 1 << 64
-    if abs(value) >= 1 << 64:
+    if len(digits) > _MAX_DIGITS or abs(int(digits)) >= 1 << 64:
         raise ValueError(f"{digits[:40]} has more than 64 bits")
-    return value
+    return int(digits)
 
 
 def _refused(source: str, reason: str) -> ConfigError:
@@ -92,33 +78,32 @@ def _refused(source: str, reason: str) -> ConfigError:
 class _PlainLoader(yaml.SafeLoader):
     """SafeLoader with limits, counted while nodes are composed: nothing is built before."""
 
-    yaml_implicit_resolvers = _RESOLVERS
-
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self._depth = self._nodes = 0
         self._sizes: dict[yaml.Node, int] = {}  # aliases written out
 
-    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+    def resolve(self, kind: type[yaml.Node], value: str | None, implicit: Any) -> str:
+        """Tell the tag of an untagged node; dates, times and numbers in base 60 are texts."""
+        tag = super().resolve(kind, value, implicit)
+        return tag if tag in _PLAIN and ":" not in (value or "") else _TAG + "str"
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node:
         """Compose a node or what an alias stands for, and count both alike."""
-        event = self.peek_event()
-        is_alias = self.check_event(yaml.AliasEvent)
-        before = self._nodes
+        event, before = self.peek_event(), self._nodes
+        is_alias = isinstance(event, yaml.AliasEvent)
         self._depth += 1
         if self._depth > MAX_DEPTH:
             raise _problem(f"more than {MAX_DEPTH} levels of nesting", event)
-        tag = getattr(event, "tag", None)
-        if tag not in (None, "!") and tag not in _PLAIN:
-            shown = tag.replace(_TAG, "!!")[:40]
-            raise _problem(f"tag {shown}: plain values only, without it", event)
         node = super().compose_node(parent, index)
+        if node.tag not in _PLAIN:
+            raise _problem(f"tag {node.tag.replace(_TAG, '!!')[:40]}: plain values only, without it", event)
         if is_alias and node not in self._sizes:
             raise _problem("an alias inside what it stands for", event)
-        self._nodes += self._sizes[node] if is_alias and node is not None else 1
+        self._nodes += self._sizes[node] if is_alias else 1
         if self._nodes > MAX_NODES:
             raise _problem(f"more than {MAX_NODES:,} values, aliases written out", event)
-        if node is not None:
-            self._sizes[node] = self._nodes - before
+        self._sizes[node] = self._nodes - before
         self._depth -= 1
         return node
 
@@ -142,29 +127,10 @@ class _PlainLoader(yaml.SafeLoader):
         text = super().construct_scalar(node)
         if _UNWRITABLE.search(text):
             raise _problem(f"control characters or lone surrogates in '{text[:40]}'", node)
-        return text
-
-    def construct_number(self, node: yaml.ScalarNode) -> int | float:
-        """Build a number; base 60 and numbers of thousands of digits are none."""
-        text = self.construct_scalar(node)
-        is_whole = node.tag.endswith(":int")
-        if len(text) > _MAX_DIGITS or not (_INT if is_whole else _FLOAT).match(text):
+        if len(text) > _MAX_DIGITS and node.tag in (_TAG + "int", _TAG + "float"):
             raise _problem(f"'{text[:40]}' is no number that is read here", node)
-        build = super().construct_yaml_int if is_whole else super().construct_yaml_float
-        return build(node)
-
-    def construct_truth(self, node: yaml.ScalarNode) -> bool:
-        """Build true or false."""
-        text = self.construct_scalar(node).lower()
-        if text not in self.bool_values:
-            raise _problem(f"'{text[:40]}' is neither true nor false", node)
-        return bool(self.bool_values[text])
+        return text
 
 
 def _problem(what: str, at: Any) -> yaml.MarkedYAMLError:
     return yaml.MarkedYAMLError(problem=what, problem_mark=at.start_mark)
-
-
-_PlainLoader.add_constructor(_TAG + "int", _PlainLoader.construct_number)
-_PlainLoader.add_constructor(_TAG + "float", _PlainLoader.construct_number)
-_PlainLoader.add_constructor(_TAG + "bool", _PlainLoader.construct_truth)

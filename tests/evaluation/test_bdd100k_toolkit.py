@@ -6,12 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from segibn.errors import DatasetError, ImageFileError, LabelValueError
+from segibn.errors import LabelValueError
 from segibn.evaluation.bdd100k_toolkit import TASKS, score_toolkit
 from segibn.evaluation.drivable import drivable_miou
 from segibn.files.encode import write_label_png
-from segibn.files.rle import encode_rle
-from segibn.files.writing import write_json
 
 
 def toolkit_formula(targets: list, preds: list, num_classes: int) -> dict[str, float]:
@@ -39,22 +37,6 @@ def write_masks(folder: Path, maps: list) -> Path:
     return folder
 
 
-def write_rle(path: Path, maps: list, names: dict[int, str], suffix: str) -> Path:
-    """Write one label for each value that has a name, as the toolkit's converter does."""
-    frames = []
-    for number, label_map in enumerate(maps):
-        if label_map is None:
-            continue
-        labels = [
-            {"id": str(value), "category": name, "rle": encode_rle(label_map == value)}
-            for value, name in names.items()
-            if (label_map == value).any()
-        ]
-        frames.append({"name": f"f{number}.{suffix}", "labels": labels})
-    write_json(path, {"frames": frames, "groups": None, "config": None})
-    return path
-
-
 def random_case(task: str) -> tuple[list, list]:
     """Three targets with ignored pixels, two predictions with values that are no class."""
     rng = np.random.default_rng(len(task))
@@ -73,23 +55,6 @@ def test_random_masks_score_as_the_formula_says(tmp_path: Path, task: str):
     assert scores.summary() == pytest.approx(expected, rel=1e-14)
     assert scores.signature.startswith(f"bdd100k-{task}-miou|set:gt|n:3|")
     assert scores.scores.frames == ("f0", "f1", "f2")
-
-
-@pytest.mark.parametrize("task", TASKS)
-def test_rle_scores_exactly_what_masks_score(tmp_path: Path, task: str):
-    pytest.importorskip("pycocotools")
-    targets, preds = random_case(task)
-    names = dict(enumerate(TASKS[task].class_names))
-    # The model zoo writes the background too, the toolkit's own converter does not.
-    with_background = names | ({2: "background"} if task == "drivable" else {})
-    masks = write_masks(tmp_path / "gt", targets), write_masks(tmp_path / "pred", preds)
-    runs = (
-        write_rle(tmp_path / "gt.json", targets, names, "jpg"),
-        write_rle(tmp_path / "rle/0.json", preds, with_background, "png").parent,
-    )
-    from_masks, from_runs = score_toolkit(*masks, task), score_toolkit(*runs, task)
-    np.testing.assert_array_equal(from_masks.scores.confusion, from_runs.scores.confusion)
-    assert from_masks.results() == from_runs.results()
 
 
 def test_drivable_of_the_toolkit_is_definition_c(tmp_path: Path):
@@ -117,40 +82,6 @@ def test_an_unknown_value_of_a_target_is_an_error(tmp_path: Path):
         score_toolkit(gt, gt)
 
 
-def test_masks_are_not_compared_with_rle(tmp_path: Path):
-    gt = write_masks(tmp_path / "gt", [np.zeros((2, 2))])
-    write_json(tmp_path / "pred.json", [])
-    with pytest.raises(DatasetError, match=r"gt holds masks .*pred\.json holds RLE"):
-        score_toolkit(gt, tmp_path / "pred.json")
-
-
-@pytest.mark.parametrize(
-    ("frames", "message"),
-    [
-        ({"labels": []}, "no list of frames"),
-        ([{"labels": []}], "'name'"),
-        ([{"name": "a.jpg", "labels": [{"rle": {}}]}], "'category'"),
-        ([{"name": "a.jpg", "labels": [{"category": "road", "poly2d": []}]}], "polygon"),
-        ([{"name": "a.jpg"}, {"name": "a.png"}], "frame 'a' is also in"),
-        ([{"name": "a.jpg", "labels": [{"category": "street", "rle": {}}]}], "it has street"),
-        ([{"name": "b.jpg"}], "belongs to a target .* predictions like 'b'"),
-    ],
-)
-def test_a_file_in_another_format_is_named(tmp_path: Path, frames: object, message: str):
-    write_json(tmp_path / "gt.json", [{"name": "a.jpg", "labels": []}])
-    write_json(tmp_path / "pred.json", frames)
-    with pytest.raises(DatasetError, match=rf"(?s)pred\.json.*{message}"):
-        score_toolkit(tmp_path / "gt.json", tmp_path / "pred.json")
-
-
-def test_a_mask_of_another_size_names_its_frame(tmp_path: Path):
-    pytest.importorskip("pycocotools")
-    gt = write_rle(tmp_path / "gt.json", [np.zeros((4, 4))], {0: "road"}, "jpg")
-    pred = write_rle(tmp_path / "pred.json", [np.zeros((4, 5))], {0: "road"}, "jpg")
-    with pytest.raises(ImageFileError, match=r"pred\.json, frame f0\.jpg: masks of \(4, 5\)"):
-        score_toolkit(gt, pred)
-
-
 def test_the_report_is_strict_json_in_the_toolkits_layout(tmp_path: Path):
     gt = write_masks(tmp_path / "gt", [np.array([[0, 1]])])
     plain = json.loads(json.dumps(score_toolkit(gt, gt).to_dict(), allow_nan=False))
@@ -176,16 +107,3 @@ ORACLES = {
 def test_the_toolkits_own_cases_score_as_it_says_to_the_last_digit(real_data: Path, targets: str):
     case = real_data / "oracles/bdd100k_eval/seg"
     assert score_toolkit(case / targets, case / "pred").summary() == ORACLES[targets]
-
-
-@pytest.mark.real_data
-def test_the_rle_pair_of_a_real_frame_scores_as_measured(real_data: Path):
-    pytest.importorskip("pycocotools")
-    case = real_data / "oracles/bdd100k_eval/rle/seg"
-    found = score_toolkit(case / "gt", case / "pred").results()["IoU"]
-    assert round(found[1]["AVERAGE"], 8) == 74.98570316
-    per_class = {
-        "road": 99.593, "sidewalk": 83.429, "building": 95.046, "fence": 3.300, "pole": 59.207,
-        "traffic sign": 61.214, "vegetation": 79.687, "sky": 98.035, "car": 95.360,
-    }  # fmt: skip
-    assert {name: round(value, 3) for name, value in found[0].items() if value} == per_class

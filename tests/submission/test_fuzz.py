@@ -15,13 +15,12 @@ import pytest
 from PIL import Image
 
 from segibn.errors import SegibnError
-from segibn.evaluation.bdd100k_toolkit import score_toolkit
 from segibn.evaluation.scores import Conditions, Scores
-from segibn.files.rle import encode_rle
 from segibn.files.writing import read_json
 from segibn.submission.check import check_submission
 from segibn.submission.expected import Expected, expect_list
 from segibn.submission.formats import FORMATS
+from segibn.submission.rle_maps import encode_rle
 from segibn.text import printable
 
 IDS = ("0004a4c0-d4dff0ad", "cabc30fc-e7726578")
@@ -110,10 +109,6 @@ def check(path: Path, name: str) -> str:
     return report.format_text()
 
 
-def toolkit(path: Path) -> str:
-    return score_toolkit(path.with_name("truth.json"), path).format_table()
-
-
 def scores(path: Path) -> str:
     found = Scores.from_dict(read_json(path), path.name)
     json.dumps(found.to_dict())
@@ -128,15 +123,13 @@ def names(path: Path) -> str:
 def readers(tmp_path: Path) -> dict[str, tuple[str, Callable[[Path], str], list[bytes], object]]:
     """Reader -> name of its file, what reads it, whole files, and what JSON they hold."""
     pytest.importorskip("pycocotools")
-    drivable, truth = frames_of("direct", "alternative"), frames_of("road", "sidewalk")
-    (tmp_path / "truth.json").write_text(json.dumps(truth))
+    drivable = frames_of("direct", "alternative")
     result = Scores(np.array([[3, 1, 0], [2, 4, 1]]), ("road", "car"), Conditions("a"), 2)
     zips = [zip_of(method) for method in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)]
     lists = ["\n".join(IDS).encode(code) for code in ("utf-8", "utf-16", "utf-8-sig")]
     return {
         "zip": ("a.zip", lambda path: check(path, "wad"), zips, None),
         "rle": ("a.json", lambda path: check(path, "bdd100k_drivable"), [], drivable),
-        "toolkit": ("a.json", toolkit, [], truth),
         "scores": ("a.json", scores, [], result.to_dict()),
         "list": ("ids.txt", names, lists, None),
     }
@@ -153,7 +146,7 @@ def outcome(read: Callable[[Path], str], path: Path) -> str:
     return said
 
 
-@pytest.mark.parametrize("reader", ["zip", "rle", "toolkit", "scores", "list"])
+@pytest.mark.parametrize("reader", ["zip", "rle", "scores", "list"])
 @pytest.mark.parametrize("seconds", [0.4, pytest.param(20, marks=pytest.mark.slow)], ids=["short", "long"])
 def test_whatever_a_file_holds_is_read_or_refused_in_printable_words(
     readers, tmp_path: Path, reader: str, seconds: float
@@ -171,12 +164,11 @@ def test_whatever_a_file_holds_is_read_or_refused_in_printable_words(
             assert line == printable(line), data
 
 
-@pytest.mark.parametrize("reader", ["zip", "rle", "toolkit", "list"])
+@pytest.mark.parametrize("reader", ["zip", "rle", "list"])
 def test_a_pipe_a_folder_and_deep_nesting_do_not_block(readers, tmp_path: Path, reader: str):
     name, read, _, content = readers[reader]
     path = tmp_path / "odd" / name
     path.parent.mkdir()
-    (path.parent / "truth.json").write_bytes((tmp_path / "truth.json").read_bytes())
     os.mkfifo(path)
     assert str(path) in outcome(read, path)
     path.unlink()

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from segibn.errors import ConfigError, ImageFileError, SubmissionError
-from segibn.files.rle import decode_rle, encode_rle
 from segibn.submission.check import check_submission
 from segibn.submission.expected import Expected
 from segibn.submission.formats import FORMATS
+from segibn.submission.rle_maps import decode_rle, encode_rle
 from segibn.submission.write import write_submission
 
 coco = pytest.importorskip("pycocotools.mask")
