@@ -7,16 +7,14 @@ label are background in drivable area, else void.
 """
 
 import json
-import re
 from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from segibn.errors import ImageFileError, SubmissionError
-from segibn.extras import require
+from segibn.files.rle import decode_rle, encode_rle
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.submission.expected import Expected
 from segibn.submission.formats import Format, Size
@@ -25,45 +23,6 @@ from segibn.text import printable, read_small_file
 from segibn.text.plain_data import parse_json
 
 _MAX_BYTES = 1 << 29  # of a file; 20,000 frames of drivable area take about a tenth
-# Six bits a character from "0" on; of those, bit 5 says that the number goes on. Runs are 32-bit.
-_COUNTS = re.compile(r"([P-o]{0,6}[0-O])+")
-
-
-def encode_rle(mask: np.ndarray) -> dict[str, Any]:
-    """(H, W) bool -> {"counts": ..., "size": [H, W]}; ConfigError without pycocotools."""
-    require("rle", "pycocotools", purpose="run-length JSON", instead="use a zip of PNGs")
-    from pycocotools import mask as coco
-
-    packed = coco.encode(np.asfortranarray(mask, dtype=np.uint8))
-    return {"counts": packed["counts"].decode("ascii"), "size": list(mask.shape)}
-
-
-def decode_rle(rle: object, size: Size) -> np.ndarray:
-    """Decode the value of a key ``rle``, of any kind -> (H, W) bool.
-
-    What is no mask of this size is an ImageFileError, a plural without the file's name.
-    """
-    # Not by pycocotools, which reads memory that is not its own where runs are too short.
-    if not isinstance(rle, dict) or not isinstance(rle.get("counts"), str):
-        raise ImageFileError("labels without rle.counts (a string) and rle.size")
-    if rle.get("size") != list(size):
-        raise ImageFileError(f"masks whose rle.size is not [{size[0]}, {size[1]}]")
-    if not _COUNTS.fullmatch(rle["counts"]):
-        raise ImageFileError("damaged run lengths")
-    # A number has five bits a character, lowest first, and a sign; from the fourth run on it is the
-    # difference to the run before the last (rleFrString in COCO's maskApi.c).
-    codes = np.frombuffer(rle["counts"].encode("ascii"), np.uint8).astype(np.int64) - 48
-    lengths = np.diff(np.flatnonzero(codes < 32), prepend=-1)
-    starts = np.cumsum(lengths) - lengths
-    places = np.arange(len(codes)) - np.repeat(starts, lengths)
-    runs = np.add.reduceat((codes & 31) << 5 * places, starts)
-    runs -= (codes[starts + lengths - 1] >> 4 & 1) << 5 * lengths
-    for first in (1, 2):
-        runs[first::2] = np.cumsum(runs[first::2])
-    pixels = size[0] * size[1]
-    if runs.min() < 0 or runs.max() > pixels or runs.sum() != pixels:
-        raise ImageFileError("damaged run lengths")
-    return np.repeat(np.arange(len(runs)) % 2 == 1, runs).reshape(size, order="F")
 
 
 def encode_frame(form: Format, key: str, train_ids: np.ndarray) -> bytes:
