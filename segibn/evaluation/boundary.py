@@ -14,8 +14,7 @@ from segibn.evaluation.metrics import class_counts, mean_defined, ratio_of
 from segibn.evaluation.scores import by_name, format_percent, json_number
 from segibn.labels.label_set import IGNORE_INDEX
 
-DILATION_RATIO = 0.02
-"""Width of a boundary as a share of the frame's diagonal; the paper's value."""
+DILATION_RATIO = 0.02  # width of a boundary as a share of the frame's diagonal; the paper's value
 
 
 def boundary_width(size: tuple[int, int]) -> int:

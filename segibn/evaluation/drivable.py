@@ -91,8 +91,7 @@ def batched_miou(frames: Sequence[NDArray[np.int64]]) -> dict[str, float]:
 class DrivableScores:
     """Scores of drivable area under the four definitions, and the batched ones where known."""
 
-    scores: Scores
-    """In the 2018 class order; its own ``miou`` is not shown, since it has no letter."""
+    scores: Scores  # in the 2018 class order; its own ``miou`` is not shown, since it has no letter
     target_encoding: str
     pred_encoding: str
     batched: Mapping[str, float] = field(default_factory=dict)

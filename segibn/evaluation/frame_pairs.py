@@ -73,10 +73,8 @@ class Side:
     """Targets, or predictions."""
 
     source: Path
-    paths: Sequence[PurePath]
-    """Relative to it."""
-    encoding: str | None = None
-    """What the names of the files say about their values; None = nothing."""
+    paths: Sequence[PurePath]  # relative to it
+    encoding: str | None = None  # what the names of the files say about their values; None = nothing
 
     def count_shared(self) -> int:
         """How many folders all paths begin with."""
