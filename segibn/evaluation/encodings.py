@@ -28,7 +28,6 @@ _TOLD_BY_NAME = re.compile(r"_(?:label(?:(Ids|csIds)|(TrainIds|csTrainIds)|(ids|
 _MAX_FILES = 32  # whose values are looked at, evenly chosen; all others are checked as they come
 _MAX_SCORE_BYTES = 1 << 32
 _MUCH_BETTER = 0.2  # of the pixels
-_SIDES = {"target": "targets", "pred": "predictions"}
 
 
 def told_by_name(path: PurePath) -> str | None:
@@ -87,7 +86,7 @@ class Reading:
         if shares[best] < chosen + _MUCH_BETTER or shares[best] < 2 * chosen:
             return ""
         changes, options = [], []
-        for (role, side), old, new in zip(_SIDES.items(), own, best, strict=True):
+        for (role, side), old, new in zip((("target", "targets"), ("pred", "predictions")), own, best, strict=True):
             if new != old:
                 changes.append(f"the {side} as {new}, not {old}")
                 if self.has_options and " " not in new:
