@@ -39,8 +39,7 @@ def line_chart(
 ) -> "style.Figure":
     """Draw lines over named places, or else over iterations up to the ``last``.
 
-    ``from_zero`` is of the vertical axis; ``size`` in points;
-    ``tips``: ascending place -> what a page tells there.
+    ``from_zero`` is of the vertical axis; ``size`` in points; ``tips``: ascending place -> what a page tells there.
     """
     from matplotlib.ticker import EngFormatter, MaxNLocator
 

@@ -14,8 +14,7 @@ from segibn.evaluation.metrics import class_counts, mean_defined, ratio_of
 from segibn.evaluation.scores import by_name, format_percent, json_number
 from segibn.labels.label_set import IGNORE_INDEX
 
-DILATION_RATIO = 0.02
-"""Width of a boundary as a share of the frame's diagonal; the paper's value."""
+DILATION_RATIO = 0.02  # width of a boundary as a share of the frame's diagonal; the paper's value
 
 
 def boundary_width(size: tuple[int, int]) -> int:
@@ -25,10 +24,9 @@ def boundary_width(size: tuple[int, int]) -> int:
 
 def boundary_mask(label_map: NDArray[np.uint8], width: int) -> NDArray[np.bool_]:
     """Mark every pixel within ``width`` pixels of the outline of its own class -> (H, W) bool."""
-    # The paper removes from each class's mask what is left after eroding it ``width`` times by
-    # 3 x 3 pixels, with nothing beyond the frame: the pixels around which a square of 2 * width + 1
-    # is inside the frame and of one class. There the square's lowest and highest value agree, so
-    # that two filters serve all classes at once.
+    # The paper removes from each class's mask what is left after eroding it ``width`` times by 3 x 3 pixels, with
+    # nothing beyond the frame: the pixels around which a square of 2 * width + 1 is inside the frame and of one class.
+    # There the square's lowest and highest value agree, so that two filters serve all classes at once.
     square = np.ones((2 * width + 1, 2 * width + 1), np.uint8)
     mask: NDArray[np.bool_] = cv2.erode(label_map, square) != cv2.dilate(label_map, square)
     mask[:width] = mask[-width:] = True

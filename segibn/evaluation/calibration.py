@@ -9,8 +9,7 @@ from segibn.evaluation.confusion import Counts
 from segibn.evaluation.measure import Frame, FramePrediction, Metric, confidence_of
 from segibn.evaluation.scores import format_percent
 
-BINS = 15
-"""Equal bins (0, 1/15], (1/15, 2/15] ...; the number of the paper and of most later work."""
+BINS = 15  # equal bins (0, 1/15], (1/15, 2/15] ...; the number of the paper and of most later work
 _UNIT = 1 << 24
 # Confidences are summed as whole multiples of 2^-24, half the last bit of a float32 below 1: sums
 # are exact, do not depend on the order of frames or ranks, and hold 5 * 10^11 pixels.

@@ -1,8 +1,7 @@
 """The official Cityscapes evaluation: counts over label ids and instances in, its numbers out.
 
-cityscapesScripts' evalPixelLevelSemanticLabeling: IoU of 19 classes and 7 categories, and iIoU,
-which weighs an object's pixels by the average size of its class over its own. Same order of
-additions, hence the same floats.
+cityscapesScripts' evalPixelLevelSemanticLabeling: IoU of 19 classes and 7 categories, and iIoU, which weighs an
+object's pixels by the average size of its class over its own. Same order of additions, hence the same floats.
 """
 
 import math

@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 from segibn.labels.label_set import IGNORE_INDEX
 
 Counts = NDArray[np.int64]
-Lookup = NDArray[np.integer]
-"""(256,) train id of each value, ``IGNORE_INDEX`` where ignored, -1 where unknown."""
+Lookup = NDArray[np.integer]  # (256,) train id of each value, ``IGNORE_INDEX`` where ignored, -1 where unknown
 _CODES = 256  # every value of an 8-bit label map
 _EXACT_PIXELS = 1 << 24  # a histogram of float32 counts no further one by one
 

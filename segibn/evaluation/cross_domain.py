@@ -12,8 +12,7 @@ from segibn.evaluation.rows import Network, Row, SetScores, by_network, check_ro
 from segibn.evaluation.signatures import signature_lines
 from segibn.text import markdown_table
 
-Cells = dict[Network, dict[str, SetScores]]
-"""Network -> test set -> scores."""
+Cells = dict[Network, dict[str, SetScores]]  # network -> test set -> scores
 PUBLISHED_INTRO = "Published by others on the real data sets: other networks, training and data; not ours."
 
 

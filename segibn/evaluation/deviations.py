@@ -6,10 +6,8 @@ from typing import Any
 from segibn.evaluation.protocol import Protocol, TestSet
 from segibn.evaluation.rows import ON_TARGET, Row
 
-LAST = "last"
-"""``selection`` of a row: how its checkpoint came to be the one that is scored."""
-UNKNOWN = "not-stated"
-"""``selection`` of a network that does not say."""
+LAST = "last"  # ``selection`` of a row: how its checkpoint came to be the one that is scored
+UNKNOWN = "not-stated"  # ``selection`` of a network that does not say
 
 
 def run_deviations(protocol: Protocol, train: str, config: Mapping[str, Any], selection: str) -> dict[str, str]:

@@ -28,8 +28,7 @@ DEFINITIONS: dict[str, str] = {
 """Letter -> what is averaged over what, and who uses it."""
 BATCHES = {"D-yolop": ("YOLOP", 24), "D-twinlite": ("TwinLiteNet", 16)}
 """Name -> whose code averages D over batches of how many frames: YOLOP's lib/core/function.py and
-lib/dataset/AutoDriveDataset.py (bff896e), TwinLiteNet's DataSet.py (a91a48f) and
-TwinLiteNetV1/utils.py (c31c204)."""
+lib/dataset/AutoDriveDataset.py (bff896e), TwinLiteNet's DataSet.py (a91a48f) and TwinLiteNetV1/utils.py (c31c204)."""
 _LONGER_SIDE = 640
 
 
@@ -91,8 +90,7 @@ def batched_miou(frames: Sequence[NDArray[np.int64]]) -> dict[str, float]:
 class DrivableScores:
     """Scores of drivable area under the four definitions, and the batched ones where known."""
 
-    scores: Scores
-    """In the 2018 class order; its own ``miou`` is not shown, since it has no letter."""
+    scores: Scores  # in the 2018 class order; its own ``miou`` is not shown, since it has no letter
     target_encoding: str
     pred_encoding: str
     batched: Mapping[str, float] = field(default_factory=dict)

@@ -23,13 +23,11 @@ from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import IGNORE_INDEX, Label, LabelSet
 from segibn.text import printable
 
-ENCODINGS = ("train_ids", "label_ids")
-"""What the values in the files are: class indices, or the data set's own values."""
+ENCODINGS = ("train_ids", "label_ids")  # what the values in the files are: class indices, or the data set's own values
 _TOLD_BY_NAME = re.compile(r"_(?:label(?:(Ids|csIds)|(TrainIds|csTrainIds)|(ids|level\dIds))|(?:train_id|trainIds))$")
 _MAX_FILES = 32  # whose values are looked at, evenly chosen; all others are checked as they come
 _MAX_SCORE_BYTES = 1 << 32
 _MUCH_BETTER = 0.2  # of the pixels
-_SIDES = {"target": "targets", "pred": "predictions"}
 
 
 def told_by_name(path: PurePath) -> str | None:
@@ -58,12 +56,9 @@ class Reading:
     """How the values of targets and predictions are read."""
 
     tables: tuple[LabelSet, LabelSet]
-    encodings: tuple[str, str]
-    """Of the tables, keys of ``known``."""
-    known: Mapping[str, Lookup]
-    """Every way in which such files are met, encoding -> lookup."""
-    has_options: bool = True
-    """Whether the command line says encodings (``--target-encoding``)."""
+    encodings: tuple[str, str]  # of the tables, keys of ``known``
+    known: Mapping[str, Lookup]  # every way in which such files are met, encoding -> lookup
+    has_options: bool = True  # whether the command line says encodings (``--target-encoding``)
 
     @classmethod
     def of(cls, table: LabelSet, encodings: tuple[str, str], has_options: bool = True) -> "Reading":
@@ -91,7 +86,7 @@ class Reading:
         if shares[best] < chosen + _MUCH_BETTER or shares[best] < 2 * chosen:
             return ""
         changes, options = [], []
-        for (role, side), old, new in zip(_SIDES.items(), own, best, strict=True):
+        for (role, side), old, new in zip((("target", "targets"), ("pred", "predictions")), own, best, strict=True):
             if new != old:
                 changes.append(f"the {side} as {new}, not {old}")
                 if self.has_options and " " not in new:

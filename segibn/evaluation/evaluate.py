@@ -14,8 +14,7 @@ from segibn.evaluation.measure import Frame, FramePrediction, Measure, Needs, Re
 from segibn.evaluation.metrics import FIELDS, class_counts
 from segibn.evaluation.scores import Conditions, Scores
 
-Named = TypeVar("Named", bound=tuple[Any, ...])
-"""A name or path, an image (H, W, 3), and whatever else belongs to it."""
+Named = TypeVar("Named", bound=tuple[Any, ...])  # a name or path, an image (H, W, 3), and whatever else belongs to it
 Predict = Callable[[Sequence[NDArray[Any]]], Sequence[Any]]
 """Images (H, W, 3) uint8 RGB of one size -> what is predicted for each."""
 

@@ -23,11 +23,9 @@ from segibn.evaluation.scores import Conditions, LabelConfusion, Scores
 from segibn.files.pool import map_in_threads
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
 
-Maps = tuple[NDArray[np.uint8], NDArray[np.uint8]]
-"""Raw values of target and prediction, (H, W) each."""
+Maps = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # raw values of target and prediction, (H, W) each
 ReadPair = Callable[[FilePair, Sequence[LabelSet]], Maps]
-Progress = Callable[[int, int], None]
-"""Called after each file with (files done, files in all)."""
+Progress = Callable[[int, int], None]  # called after each file with (files done, files in all)
 
 
 def read_pair(pair: FilePair, tables: Sequence[LabelSet]) -> Maps:

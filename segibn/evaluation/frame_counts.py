@@ -27,8 +27,7 @@ class FrameCounts:
     """Counts of every frame of a set, in its order."""
 
     names: tuple[str, ...]
-    counts: Counts
-    """(n, 4, K) pixels."""
+    counts: Counts  # (n, 4, K) pixels
 
     def __post_init__(self) -> None:
         shape = np.shape(self.counts)

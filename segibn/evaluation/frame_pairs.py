@@ -18,9 +18,8 @@ NameOf = Callable[[PurePath], str]
 Pairs = dict[PurePath, PurePath]
 # What may follow the frame's name in a file that holds a label map; several may follow each other.
 _SUFFIX = re.compile(
-    r"(_gtFine|_gtCoarse|_gt|_label(Ids|ids|TrainIds|csIds|csTrainIds|level\dIds)|_label|_mask"
-    r"|_leftImg8bit|_foggy_beta_[\d.]+|_rain_alpha_.*|_rgb_anon|_rgb_ref_anon|_image"
-    r"|_drivable_id|_train_id|_trainIds|_pred|_prediction)$"
+    r"(_gtFine|_gtCoarse|_gt|_label(Ids|ids|TrainIds|csIds|csTrainIds|level\dIds)|_label|_mask|_leftImg8bit|_image"
+    r"|_foggy_beta_[\d.]+|_rain_alpha_.*|_rgb_anon|_rgb_ref_anon|_drivable_id|_train_id|_trainIds|_pred|_prediction)$"
 )
 # The official Cityscapes script matches <city>_<sequence>_<frame>*, whatever follows.
 _CITYSCAPES_NAME = re.compile(r"^(.+?_\d{6}_\d{6})(?:_|$)")
@@ -73,10 +72,8 @@ class Side:
     """Targets, or predictions."""
 
     source: Path
-    paths: Sequence[PurePath]
-    """Relative to it."""
-    encoding: str | None = None
-    """What the names of the files say about their values; None = nothing."""
+    paths: Sequence[PurePath]  # relative to it
+    encoding: str | None = None  # what the names of the files say about their values; None = nothing
 
     def count_shared(self) -> int:
         """How many folders all paths begin with."""

@@ -5,8 +5,7 @@ from collections.abc import Mapping, Sequence
 from segibn.evaluation.rows import Network, Row, Seeds, check_rows, gather
 from segibn.text import markdown_table
 
-WAY_KEYS = ("network", "way", "inference")
-"""Besides ``ROW_KEYS``: the way's name, and the signature's word for it."""
+WAY_KEYS = ("network", "way", "inference")  # besides ``ROW_KEYS``: the way's name, and the signature's word for it
 
 
 def format_inference(rows: Sequence[Row]) -> str:

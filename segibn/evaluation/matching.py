@@ -92,9 +92,8 @@ def read_folders(
 ) -> tuple[list[FilePair], Reading]:
     """Pair two folders and decide how they are read: as ``given``, or by names, or by values.
 
-    Where files of both encodings are there, or values that both know, ``as_label_ids`` takes label
-    ids; else predictions are train ids, which ``segibn predict`` writes, and targets what is
-    published or commonly converted.
+    Where files of both encodings are there, or values that both know, ``as_label_ids`` takes label ids; else
+    predictions are train ids, which ``segibn predict`` writes, and targets what is published or commonly converted.
     """
     first = "label_ids" if as_label_ids else "train_ids"
     sides = (

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 
 from segibn.labels.label_set import IGNORE_INDEX
 
-Reduce = Callable[[NDArray[Any]], NDArray[Any]]
-"""Takes an int64 array, returns its element-wise sum over ranks."""
+Reduce = Callable[[NDArray[Any]], NDArray[Any]]  # takes an int64 array, returns its element-wise sum over ranks
 Needs = Literal["counts", "labels", "confidence"]
 """What a measure takes of a prediction, each including those before it. With "counts" alone label
 maps may stay on a GPU; confidences take time and memory for the probabilities."""
@@ -23,19 +22,15 @@ class Frame(NamedTuple):
     """One labelled frame."""
 
     name: str
-    image: NDArray[np.uint8] | None
-    """(H, W, 3) RGB; None where label maps of files are scored."""
-    target: NDArray[np.uint8]
-    """(H, W) train ids or 255."""
+    image: NDArray[np.uint8] | None  # (H, W, 3) RGB; None where label maps of files are scored
+    target: NDArray[np.uint8]  # (H, W) train ids or 255
 
 
 class FramePrediction(NamedTuple):
     """What was predicted for a frame."""
 
-    labels: Any
-    """(H, W) uint8 train ids in [0, K) or 255; no NumPy array where no measure needs one."""
-    confidence: NDArray[np.floating] | None = None
-    """(H, W) in 0..1: probability of the class that was predicted."""
+    labels: Any  # (H, W) uint8 train ids in [0, K) or 255; no NumPy array where no measure needs one
+    confidence: NDArray[np.floating] | None = None  # (H, W) in 0..1: probability of the class that was predicted
 
 
 def confidence_of(frame: Frame, prediction: FramePrediction) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
@@ -69,11 +64,9 @@ class Measure:
 class Metric(Measure):
     """A measure that is a sum of integers over frames, hence exact in any order."""
 
-    name: ClassVar[str]
-    """Of its option and of its entry in the details of ``Scores``."""
+    name: ClassVar[str]  # of its option and of its entry in the details of ``Scores``
     about: ClassVar[str]
-    sums: NDArray[np.int64]
-    """Zeros of its shape, set by a subclass."""
+    sums: NDArray[np.int64]  # zeros of its shape, set by a subclass
 
     def __init__(self, class_names: Sequence[str]) -> None:
         self.class_names = tuple(class_names)

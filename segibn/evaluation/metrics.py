@@ -24,14 +24,10 @@ but predicted void (part of ``target``).
 class Policy:
     """What a scorer does where implementations disagree."""
 
-    absent: str
-    """Signature text: which classes leave the mean, or what they count there."""
-    averages: str
-    """Which classes enter the mean: "defined" (in either map), "targets" (in a target) or "all"."""
-    undefined_iou: float
-    """Per-class IoU where intersection and union are both empty."""
-    void_prediction: str = "fn"
-    """Void on a valid pixel: "fn" (false negative), "skip" (left out) or "none" (an error)."""
+    absent: str  # signature text: which classes leave the mean, or what they count there
+    averages: str  # which classes enter the mean: "defined" (in either map), "targets" (in a target) or "all"
+    undefined_iou: float  # per-class IoU where intersection and union are both empty
+    void_prediction: str = "fn"  # void on a valid pixel: "fn" (false negative), "skip" (left out) or "none" (an error)
     lacking_is_void: bool = False
     """Missing prediction files and predicted values that are no class are void, else errors."""
 

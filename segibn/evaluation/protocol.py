@@ -7,8 +7,7 @@ from segibn.data.framing import Framing
 from segibn.text import counted
 
 Size = tuple[int, int]
-Sure = str
-"""How sure a fact is: a file of the authors' repository, ``PATH@COMMIT``, or a word of `SURE`."""
+Sure = str  # how sure a fact is: a file of the authors' repository, ``PATH@COMMIT``, or a word of `SURE`
 SURE: dict[Sure, str] = {
     "PATH@COMMIT": "read in that file of the authors' repository",
     "quoted": "read in a later paper or repository that quotes it",
@@ -25,17 +24,13 @@ class TestSet:
     label: str
     dataset: str
     split: str
-    frames: int | None
-    """None = as many as there are."""
+    frames: int | None  # None = as many as there are
     sure: Sure
     input_size: Size | None = None
     """(H, W) that the network sees; None = their own. Scores are at label size all the same."""
-    input_height: int | None = None
-    """The same by height alone, the width in proportion."""
-    framing: Framing | None = None
-    """Of frame AND label map, before that."""
-    label_map: str | None = None
-    """Name of the map to the 19 classes, where a data set has several."""
+    input_height: int | None = None  # the same by height alone, the width in proportion
+    framing: Framing | None = None  # of frame AND label map, before that
+    label_map: str | None = None  # name of the map to the 19 classes, where a data set has several
     remark: str = ""
 
     __test__ = False  # the name is the field's; pytest is not to collect it
@@ -55,24 +50,17 @@ class Protocol:
     """How one paper, or family of papers, trains and tests."""
 
     title: str
-    train: tuple[str, ...]
-    """Sets to train on: any of these."""
+    train: tuple[str, ...]  # sets to train on: any of these
     train_sure: Sure
     tests: tuple[TestSet, ...]
-    checkpoint_sure: Sure
-    """Of ``checkpoint``."""
+    checkpoint_sure: Sure  # of ``checkpoint``
     settings: tuple[Setting, ...]
-    window: Size | None = None
-    """(H, W) of a sliding window; None = whole frames."""
-    stride: Size | None = None
-    """(H, W) from one window to the next; needs ``window``."""
-    checkpoint: str = "last iteration"
-    """Which one the authors score; here it is the last iteration's in all of them."""
+    window: Size | None = None  # (H, W) of a sliding window; None = whole frames
+    stride: Size | None = None  # (H, W) from one window to the next; needs ``window``
+    checkpoint: str = "last iteration"  # which one the authors score; here it is the last iteration's in all of them
     inference_sure: Sure = "ours"
-    repository: str = ""
-    """Where ``PATH@COMMIT`` lies."""
-    unlike: str = ""
-    """What the source does otherwise than this package can, or than this table says."""
+    repository: str = ""  # where ``PATH@COMMIT`` lies
+    unlike: str = ""  # what the source does otherwise than this package can, or than this table says
     note: str = ""
 
 

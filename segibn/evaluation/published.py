@@ -12,12 +12,10 @@ class PublishedRow(NamedTuple):
 
     train: str
     network: str
-    method: str
-    """"no IBN", "IBN-b" (what RobustNet calls IBN-Net follows IBN-b's pattern), or another."""
+    method: str  # "no IBN", "IBN-b" (what RobustNet calls IBN-Net follows IBN-b's pattern), or another
     miou_percent: dict[str, float]
     source: str
-    protocol: str
-    """Key in ``PROTOCOLS``."""
+    protocol: str  # key in ``PROTOCOLS``
 
     @property
     def title(self) -> str:

@@ -11,8 +11,7 @@ Line = TypeVar("Line")
 Row = Mapping[str, Any]
 ROW_KEYS = ("train", "test", "ibn", "seed", "miou", "pixel_accuracy")
 """Keys every row has; scores are fractions. Of other keys, ``network`` tells networks apart."""
-ON_TARGET = "chosen-on-target"
-"""``selection`` of a row whose checkpoint was chosen on a test set."""
+ON_TARGET = "chosen-on-target"  # ``selection`` of a row whose checkpoint was chosen on a test set
 _TEXTS = ("train", "test", "network", "ibn", "signature")
 _IBN_ORDER = ("none", "a", "b", "c", "d", "ad", "a2")
 
@@ -25,8 +24,7 @@ class Network:
     backbone: str
     ibn: str
     on_target: bool = False
-    start: str = ""
-    """The run that it started from, "" = none."""
+    start: str = ""  # the run that it started from, "" = none
 
     @classmethod
     def of(cls, row: Row) -> "Network":

@@ -33,8 +33,7 @@ class Difference:
     b: float
     low: float
     high: float
-    p: float
-    """Of the permutation test, two-sided; of classes adjusted for their number (Holm)."""
+    p: float  # of the permutation test, two-sided; of classes adjusted for their number (Holm)
 
     @property
     def difference(self) -> float:
@@ -58,8 +57,7 @@ class Comparison:
     a: NamedScores
     b: NamedScores
     classes: tuple[Difference, ...]
-    mean: Difference
-    """Of mIoU, over the frames that were compared."""
+    mean: Difference  # of mIoU, over the frames that were compared
     num_frames: int
     policy: str
     how: Resampling

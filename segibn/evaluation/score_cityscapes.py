@@ -26,11 +26,9 @@ from segibn.labels.label_set import LabelSet
 class CityscapesScores:
     """What the official evaluation found."""
 
-    scores: Scores
-    """The 19 classes; its ``label_confusion`` has all 34 label ids."""
+    scores: Scores  # the 19 classes; its ``label_confusion`` has all 34 label ids
     instances: script.InstanceSums | None
-    per_image: dict[str, dict[str, int]]
-    """Prediction file -> the script's numbers; empty unless asked for."""
+    per_image: dict[str, dict[str, int]]  # prediction file -> the script's numbers; empty unless asked for
 
     @property
     def signature(self) -> str:

@@ -22,12 +22,9 @@ class Conditions:
     """Under which conditions a score was measured: the fields of its signature."""
 
     evaluation_set: str
-    policy: str = "cityscapes"
-    """Key in ``metrics.POLICIES``."""
-    resolution: str = ""
-    """Size (H x W) of the maps that were compared, "mixed" when frames differ; found if empty."""
-    inference: str = "whole"
-    """How a frame met the network: "whole", "whole@512x1024", "slide769", or "files"."""
+    policy: str = "cityscapes"  # key in ``metrics.POLICIES``
+    resolution: str = ""  # size (H x W) of the maps that were compared, "mixed" when frames differ; found if empty
+    inference: str = "whole"  # how a frame met the network: "whole", "whole@512x1024", "slide769", or "files"
     scales: tuple[float, ...] = (1.0,)
     flip: bool = False
 
@@ -37,29 +34,24 @@ class LabelConfusion:
     """Counts over a data set's own label ids, ignored ones included."""
 
     label_ids: tuple[int, ...]
-    counts: Counts
-    """(L, L) pixel counts, rows target."""
+    counts: Counts  # (L, L) pixel counts, rows target
 
 
 @dataclass(frozen=True, eq=False)
 class Scores:
     """What one evaluation found: counts, their conditions, and every number derived from them."""
 
-    confusion: Counts
-    """(K, K+1) pixel counts, rows target; the last column counts void predictions."""
+    confusion: Counts  # (K, K+1) pixel counts, rows target; the last column counts void predictions
     class_names: tuple[str, ...]
     conditions: Conditions
-    num_images: int
-    """Frames that were counted, over all ranks."""
+    num_images: int  # frames that were counted, over all ranks
     frames: tuple[str, ...] = ()
     label_confusion: LabelConfusion | None = None
-    frame_counts: FrameCounts | None = None
-    """What each frame added, where that was kept."""
+    frame_counts: FrameCounts | None = None  # what each frame added, where that was kept
     details: Mapping[str, Any] = field(default_factory=dict)
     """Plain JSON values: results of ``measures.METRICS`` by name, and "intervals"."""
     version: str = segibn.__version__
-    reading_doubt: str = ""
-    """Why the files may not hold what they were read as; see ``encodings``."""
+    reading_doubt: str = ""  # why the files may not hold what they were read as; see ``encodings``
 
     def __post_init__(self) -> None:
         policy_named(self.conditions.policy)

@@ -21,10 +21,8 @@ class Cell(NamedTuple):
     """One network under one change, averaged over its levels."""
 
     miou: Seeds
-    drop: Seeds
-    """What the same runs scored more on frames as they are."""
-    retention: Seeds
-    """mIoU as a share of that on frames as they are; NaN where that is 0."""
+    drop: Seeds  # what the same runs scored more on frames as they are
+    retention: Seeds  # mIoU as a share of that on frames as they are; NaN where that is 0
 
 
 Cells = dict[Network, dict[str, Cell]]

@@ -64,9 +64,8 @@ class LabelColors:
     def values_of(self, image: np.ndarray) -> np.ndarray:
         """Read an RGB label map (H, W, 3), coloured or grey -> (H, W) uint8 values.
 
-        A grey picture holds values if all its levels are values of the table, colours if all are
-        colours of it; ValueError where both mean different classes, and for a colour of no row or
-        of rows of two classes.
+        A grey picture holds values if all its levels are values of the table, colours if all are colours of it;
+        ValueError where both mean different classes, and for a colour of no row or of rows of two classes.
         """
         if (image == image[..., :1]).all() and self._holds_values(image[..., 0]):
             return np.ascontiguousarray(image[..., 0])

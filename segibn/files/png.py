@@ -1,9 +1,8 @@
 """Decode a window of a PNG: the rows and columns that it needs, and nothing below or to the right.
 
-A PNG is one zlib stream of rows, in which a pixel is the difference to a guess from its left, upper
-and upper left neighbours (PNG specification, section 9). So the stream is inflated, the corner from
-a row that does not look up to the window's end is wrapped, uncompressed, into a smaller PNG, and
-libpng undoes the differences in that.
+A PNG is one zlib stream of rows, in which a pixel is the difference to a guess from its left, upper and upper left
+neighbours (PNG specification, section 9). So the stream is inflated, the corner from a row that does not look up to the
+window's end is wrapped, uncompressed, into a smaller PNG, and libpng undoes the differences in that.
 
 Kinds that are rare in data sets (interlaced, animated, less than a byte a pixel ...) are left to
 Pillow; for them ``is_plain`` is false. What is damaged is a ``ValueError`` for every kind.

@@ -16,8 +16,7 @@ from segibn.files.pictures import read_label_map
 from segibn.text import counted, printable
 
 DRIVABLE_ENCODINGS = ("2018", "2021")
-MAX_FILES = 32
-"""How many maps are read, evenly chosen: enough, since each one nearly always decides alone."""
+MAX_FILES = 32  # how many maps are read, evenly chosen: enough, since each one nearly always decides alone
 
 _SUFFIX_2018 = "_drivable_id.png"
 _BACKGROUND = {"2018": 0, "2021": 2}

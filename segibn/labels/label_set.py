@@ -14,11 +14,9 @@ from segibn.files.label_colors import LabelColors
 from segibn.files.pictures import LabelStorage, read_label_map
 from segibn.text import printable
 
-IGNORE_INDEX = 255
-"""The train id of pixels that neither the loss nor a score counts."""
+IGNORE_INDEX = 255  # the train id of pixels that neither the loss nor a score counts
 
-FIRST_GROUP = 200
-"""The train id of pixels known to be of one of the classes of `LabelSet.groups[0]`, then of the next."""
+FIRST_GROUP = 200  # the train id of pixels known to be of one of the classes of `LabelSet.groups[0]`, then of the next
 
 # Stands for values the label table does not know; 255 would be a legal result.
 _UNKNOWN = 254
@@ -35,8 +33,7 @@ class Label:
     train_id: int  # class index for training, `FIRST_GROUP` and more for a group, or 255 for ignored
     color: Color
     category: str = ""
-    has_color: bool = True
-    """Whether ``color`` was chosen for the row, so that label files may be held against it."""
+    has_color: bool = True  # whether ``color`` was chosen for the row, so that label files may be held against it
 
 
 @dataclass(frozen=True)

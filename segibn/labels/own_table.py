@@ -16,9 +16,8 @@ _LEVELS = (0, 36, 73, 109, 146, 182, 219, 255)
 def label_set_from_table(name: str, rows: Sequence[Mapping[str, Any]]) -> LabelSet:
     """Build a LabelSet from a user's own table; ConfigError: it contradicts itself.
 
-    Its rows have ``name``, ``label_id``, ``train_id`` (255 = ignored) and, if wanted, ``class`` (by
-    default the name of a train id's first row), ``color`` (RGB, by default from `spread_colors`;
-    ignored rows are black) and ``category``.
+    Its rows have ``name``, ``label_id``, ``train_id`` (255 = ignored) and, if wanted, ``class`` (by default the name of
+    a train id's first row), ``color`` (RGB, by default from `spread_colors`; ignored rows are black) and ``category``.
     """
     names = _class_names(name, rows)
     colors = _class_colors(rows)

@@ -93,10 +93,9 @@ _WAD = Format(
     member_name=re.compile(rf"({_BDD_ID})(?:[^0-9a-f].*)?\.png"),
 )
 
-# ``bdd100k.eval.run`` of the toolkit (2021) matches files by their stem, so any suffix makes a map
-# invisible; a frame without a map scores as all ignored, and so does every value beyond the
-# classes. It takes a folder of PNGs as masks and a ``.json`` as run lengths; the servers took
-# masks only.
+# ``bdd100k.eval.run`` of the toolkit (2021) matches files by their stem, so any suffix makes a map invisible; a frame
+# without a map scores as all ignored, and so does every value beyond the classes. It takes a folder of PNGs as masks
+# and a ``.json`` as run lengths; the servers took masks only.
 _TOOLKIT = {
     **_BDD,
     "member": "{key}.png",

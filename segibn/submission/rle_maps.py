@@ -1,9 +1,8 @@
 """Label maps as BDD100K's run-length JSON: a line a frame out, and read back.
 
-The layout is scalabel's, as ``bdd100k.eval.run`` reads it: a list of frames, or an object with it
-under ``frames``; a frame has the image's ``name`` and ``labels``, each with a ``category`` and the
-run lengths of its mask in COCO's compressed form: down the columns, zeros first. Pixels without a
-label are background in drivable area, else void.
+The layout is scalabel's, as ``bdd100k.eval.run`` reads it: a list of frames, or an object with it under ``frames``; a
+frame has the image's ``name`` and ``labels``, each with a ``category`` and the run lengths of its mask in COCO's
+compressed form: down the columns, zeros first. Pixels without a label are background in drivable area, else void.
 """
 
 import json

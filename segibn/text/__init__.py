@@ -38,12 +38,9 @@ def markdown(text: object) -> str:
 
 
 def markdown_table(
-    header: Sequence[str],
-    body: Iterable[Sequence[str]],
-    right: int | None = None,
-    escape: bool = True,  # False for cells of Markdown
+    header: Sequence[str], body: Iterable[Sequence[str]], right: int | None = None, escape: bool = True
 ) -> list[str]:
-    """Return a table's lines; from column ``right`` on numbers, aligned to the right."""
+    """Return a table's lines, from column ``right`` on aligned to the right; not ``escape``: cells of Markdown."""
     left = len(header) if right is None else right
     rule = ["---"] * left + ["---:"] * (len(header) - left)
     shown = markdown if escape else str
