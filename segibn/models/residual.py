@@ -1,15 +1,14 @@
 """Residual blocks: plain, grouped (ResNeXt) and squeezed (SE-ResNet), each with any IBN variant."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
 from segibn.models.kernels.pointwise import PointwiseConv2d
-from segibn.models.plans import BlockNorms, FullNorm, InnerNorm, Switchable
+from segibn.models.plans import BlockNorms, InnerNorm
 from segibn.models.share_norm import EasedInstanceNorm2d, InstanceShareNorm2d, first_channels
-from segibn.models.switchable_whitening import SwitchableWhitening2d
 
 
 @dataclass(frozen=True)
@@ -75,13 +74,6 @@ class PartialInstanceNorm2d(InstanceNorm2d):
         return torch.cat([super().forward(instance), plain], dim=1)
 
 
-def full_norm(channels: int, kind: FullNorm) -> nn.Module:
-    """The norm of all channels at one of the places of IBN-b."""
-    if isinstance(kind, Switchable):
-        return SwitchableWhitening2d(channels, **asdict(kind))
-    return InstanceNorm2d(channels, affine=kind == "instance")
-
-
 class _Block(nn.Module):
     """What both kinds of block share: shortcut, addition, norm after it, last ReLU."""
 
@@ -97,7 +89,7 @@ class _Block(nn.Module):
         self.IN: nn.Module | None = None
         if norms.last == 1.0:
             eased = EasedInstanceNorm2d(out_channels, ease=norms.ease) if norms.ease else None
-            self.IN = eased or full_norm(out_channels, norms.full)
+            self.IN = eased or InstanceNorm2d(out_channels, affine=norms.affine)
         elif norms.last is not None:
             self.IN = PartialInstanceNorm2d(out_channels, norms.last)
 

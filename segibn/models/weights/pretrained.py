@@ -176,7 +176,7 @@ def _advice(found: Found, network: str, match: Match, fits: bool) -> str:
         return f"The file begins with {', '.join(keys)}{where} and is no network known here. Name another file{or_some}"
     name, ibn, prefix = known
     if network == f"{name} with ibn {ibn}":
-        own = "ibn_stages, ibn_ratio and stem of model.backbone, its ibn_affine and whitening"
+        own = "ibn_stages, ibn_ratio and stem of model.backbone, its ibn_affine"
         fix = f"Check {own if ibn != 'none' else 'stem of model.backbone'}"
     elif ibn == "none" and network.startswith(f"{name} with") and match == "exact":
         how = "each half of a norm takes its channels, norms after an addition start fresh"
