@@ -34,8 +34,7 @@ def _build_copy_paste(
         raise ConfigError(
             f"generalise.copy_paste.classes: {problem}; name some of the training's classes: " + ", ".join(class_names)
         )
-    train_ids = sorted({list(class_names).index(name) for name in classes})
-    return CopyPaste(tuple(train_ids), count, probability)
+    return CopyPaste(tuple(sorted({list(class_names).index(name) for name in classes})), count, probability)
 
 
 RESTYLING: dict[str, Callable[..., Restyle]] = {

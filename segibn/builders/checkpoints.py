@@ -153,5 +153,4 @@ def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
         model = build_segmenter(architecture, num_classes)
     model.load_state_dict(state)
     set_iteration(model, content["iteration"])
-    meta = {key: value for key, value in content.items() if key not in ("model", "training")}
-    return model.eval(), config, meta
+    return model.eval(), config, {key: value for key, value in content.items() if key not in ("model", "training")}

@@ -46,8 +46,7 @@ def build_train_loader(
     rank, world_size = rank_and_world()
     shares = plan_batch(config.optim.global_batch_size, world_size)
     if require_memory(config.data, sets):
-        count = sum(len(one.samples) for one in sets)
-        logger.info("reading %d frames into memory", count)
+        logger.info("reading %d frames into memory", sum(len(one.samples) for one in sets))
     parts = [_build_dataset(config, one, datasets_root) for one in sets]
     sampler = PositionSampler(
         build_plan(config, sets, datasets_root),
@@ -61,8 +60,7 @@ def build_train_loader(
     workers, note = loader_workers(config, world_size)
     if note:
         logger.warning("%s", note)
-    pin_memory = default_device().type == "cuda"
-    return make_loader(dataset, sampler, workers=workers, pin_memory=pin_memory)
+    return make_loader(dataset, sampler, workers=workers, pin_memory=default_device().type == "cuda")
 
 
 def _build_dataset(config: RunConfig, one: TrainingSet, root: Path | None) -> SegmentationDataset:
@@ -73,8 +71,7 @@ def _build_dataset(config: RunConfig, one: TrainingSet, root: Path | None) -> Se
         cache = DiskCache(samples, label_set, resize, folder)
         cache.require_space()
     elif data.cache == "memory":
-        threads = auto_workers(rank_and_world()[1])
-        cache = preload(samples, label_set, resize, threads=threads)
+        cache = preload(samples, label_set, resize, threads=auto_workers(rank_and_world()[1]))
     num_early = config.half_size_updates * config.optim.global_batch_size
     more = {"seed": config.seed, "resize": resize, "cache": cache, "num_early": num_early}
     transforms = build_transform(data), build_transform(data, divisor=2)

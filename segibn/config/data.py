@@ -82,8 +82,7 @@ class HoldOutConfig(Frozen):
 
 def divides(val: Any) -> TypeGuard[Mapping[str, Any]]:
     """Whether a config's ``data.val`` is ``{fraction: 0.2}``, a share of ``data.train``."""
-    known = {"fraction", "by", "seed"}
-    return isinstance(val, Mapping) and "fraction" in val and val.keys() <= known
+    return isinstance(val, Mapping) and "fraction" in val and val.keys() <= {"fraction", "by", "seed"}
 
 
 class DatasetConfig(Frozen):
@@ -130,8 +129,7 @@ class DatasetConfig(Frozen):
     @model_validator(mode="after")
     def _check(self) -> "DatasetConfig":
         if (self.name == "folder") != (self.folder is not None):
-            keys = "`folder:` (images, targets, labels)"
-            raise ValueError(f"{keys} belongs to `name: folder`, and is needed there")
+            raise ValueError("`folder:` (images, targets, labels) belongs to `name: folder`, and is needed there")
         if self.encoding != "auto" and not dataset_source(self.name).encodings:
             owners = ", ".join(one.name for one in dataset_sources() if one.encodings)
             raise ValueError(f"`encoding` belongs to {owners}; remove it for {self.name}")

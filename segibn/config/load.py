@@ -50,8 +50,7 @@ def validate(tree: Mapping[str, Any], source: str) -> RunConfig:
     if getattr(head, "atrous_rates", ()) is not None or stride is None:
         return config
     head = head.model_copy(update={"atrous_rates": ATROUS_RATES[stride]})
-    model = config.model.model_copy(update={"head": head})
-    return config.model_copy(update={"model": model})
+    return config.model_copy(update={"model": config.model.model_copy(update={"head": head})})
 
 
 def dump_config(config: RunConfig) -> str:

@@ -40,10 +40,9 @@ class Frames:
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames; errors as `open_frame`."""
         mine = self.samples[self.rank :: self.world_size]
-        loaded = map_in_threads(
+        for sample, (image, target) in map_in_threads(
             lambda sample: open_frame(sample, self.label_set).read(), mine, self.threads, self.ahead
-        )
-        for sample, (image, target) in loaded:
+        ):
             yield sample.name, image, target
 
 
@@ -60,7 +59,6 @@ def estimate_gib(samples: Sequence[SamplePaths], resize: tuple[int, int] | None)
     if resize is not None:
         pixels = float(resize[0] * resize[1])
     else:
-        count = min(_HEADERS_READ, len(samples))
-        chosen = np.linspace(0, len(samples) - 1, count).astype(int)
+        chosen = np.linspace(0, len(samples) - 1, min(_HEADERS_READ, len(samples))).astype(int)
         pixels = float(np.mean([np.prod(image_size(samples[i].image)) for i in chosen]))
     return len(samples) * pixels * _BYTES_PER_PIXEL / 2**30

@@ -55,11 +55,9 @@ class Framing:
         return _cut(image, starts, self.crop, 0), _cut(target, starts, self.crop, IGNORE_INDEX)
 
     def _as_robustnet(self, image: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        size = (int(image.shape[1] / image.shape[0] * self.height), self.height)
-        image, target = self._scaled(image, target, size)
+        image, target = self._scaled(image, target, (int(image.shape[1] / image.shape[0] * self.height), self.height))
         # The padding goes on both sides, but the cut begins where it would without.
-        missing = np.subtract(self.crop, target.shape).tolist()
-        starts = [max(0, pixels) + round(pixels / 2) for pixels in missing]
+        starts = [max(0, pixels) + round(pixels / 2) for pixels in np.subtract(self.crop, target.shape).tolist()]
         return _cut(image, starts, self.crop, 0), _cut(target, starts, self.crop, 0)
 
     @staticmethod

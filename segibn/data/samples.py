@@ -95,8 +95,7 @@ def join_splits(split: str, find_one: Callable[[str], Pairing]) -> Pairing:
     seen: dict[str, Path] = {}
     for name, image in ((sample.name, sample.image) for sample in samples):
         if name in seen:
-            both = f"{seen[name]} and {image}"
-            raise DatasetError(f"split '{split}': sample '{name}' stands in two of them: {both}")
+            raise DatasetError(f"split '{split}': sample '{name}' stands in two of them: {seen[name]} and {image}")
         seen[name] = image
     images_first = tuple(sorted(orphans, key=lambda orphan: not orphan.is_image))
     return Pairing(samples, images_first, None if None in counts else sum(counts))
@@ -108,5 +107,4 @@ def refuse_twins(found: Mapping[str, Path]) -> None:
     for name, path in found.items():
         twin = seen.setdefault(name.casefold(), name)
         if twin is not name:
-            both = f"{found[twin]} and {path}"
-            raise DatasetError(f"{both} differ in nothing but case; rename or remove one")
+            raise DatasetError(f"{found[twin]} and {path} differ in nothing but case; rename or remove one")

@@ -45,8 +45,7 @@ def one_deeper(missing: Path) -> str:
     rest = missing.relative_to(above)
     for folder in subfolders(above):
         if (folder / rest).is_dir():
-            there = f"{printable(folder / rest)} is there"
-            return f"{there}: move what is in {printable(folder)} to {printable(above)}"
+            return f"{printable(folder / rest)} is there: move what is in {printable(folder)} to {printable(above)}"
     return ""
 
 

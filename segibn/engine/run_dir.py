@@ -90,8 +90,7 @@ def describe_start(
     _, world = distributed.rank_and_world()
     origin, gpus = provenance.origin(), []
     if device.type == "cuda":
-        cudnn = torch.backends.cudnn.version()
-        origin["versions"] |= {"cuda": str(torch.version.cuda), "cudnn": str(cudnn)}
+        origin["versions"] |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
         here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         gpus = [torch.cuda.get_device_name(index) for index in range(here)]
     return {
@@ -155,8 +154,7 @@ def _open_board(folder: Path, first_iteration: int) -> "SummaryWriter | None":
 
 def best_miou(run: RunDir) -> float:
     """Return the best mIoU on the source domain that the run has written down, -1 without any."""
-    records = _records_before(run.metrics_file, sys.maxsize)
-    scores = [record.get("val_miou", math.nan) for record in records]
+    scores = [record.get("val_miou", math.nan) for record in _records_before(run.metrics_file, sys.maxsize)]
     return max((score for score in scores if not math.isnan(score)), default=-1.0)
 
 

@@ -21,8 +21,7 @@ def valid_weight(target: Tensor, *, class_weights: Tensor | None = None) -> Tens
     accurate = accurate_dtype(target.device)
     if class_weights is None:
         return valid.sum().to(accurate)
-    weights = class_weights[torch.where(valid, target, 0).long()]
-    return torch.where(valid, weights, 0).sum(dtype=accurate)
+    return torch.where(valid, class_weights[torch.where(valid, target, 0).long()], 0).sum(dtype=accurate)
 
 
 def divide_by_weight(total: Tensor, weight: Tensor) -> Tensor:
@@ -92,8 +91,7 @@ def ohem_cross_entropy(
     if label_smoothing:
         if class_weights is not None:
             log_probability = log_probability * class_weights[:, None, None]
-        spread = -log_probability.mean(dim=1)
-        cost = (1 - label_smoothing) * cost + label_smoothing * torch.where(hard, spread, 0)
+        cost = (1 - label_smoothing) * cost + label_smoothing * torch.where(hard, -log_probability.mean(dim=1), 0)
     return divide_by_weight(cost.sum(), weight.sum(dtype=accurate_dtype(weight.device)))
 
 
@@ -105,7 +103,6 @@ def _hard_pixels(cost: Tensor, valid: Tensor, threshold: float, min_kept: float)
         # As many as could be asked for if all pixels were valid, so that the shape is fixed; how
         # many are asked for is known on the device alone.
         worst = torch.where(valid, cost, -1).flatten().topk(most).values
-        share = min_kept * valid.sum().to(accurate_dtype(valid.device))
-        asked = share.ceil().long().clamp(min=1, max=most)
+        asked = (min_kept * valid.sum().to(accurate_dtype(valid.device))).ceil().long().clamp(min=1, max=most)
         hard = hard | (cost >= worst.gather(0, asked[None] - 1))
     return hard & valid

@@ -31,8 +31,7 @@ def dice_loss(logits: Tensor, target: Tensor, *, smooth: float = 1.0) -> Tensor:
     predicted = (probability * valid[:, None].to(probability.dtype)).sum((0, 2, 3))
     dice = (2 * overlap + smooth) / (predicted + actual + smooth)
     present = actual > 0
-    mean = torch.where(present, 1 - dice, 0).sum() / present.sum().clamp(min=1)
-    return mean.to(logits.dtype)
+    return (torch.where(present, 1 - dice, 0).sum() / present.sum().clamp(min=1)).to(logits.dtype)
 
 
 @in_float32
@@ -46,8 +45,7 @@ def lovasz_softmax(logits: Tensor, target: Tensor) -> Tensor:
         if present.device.type == "cpu" and not present:
             continue  # a device would have to be waited for; its absent classes count zero below
         error = torch.where(truth, 1 - probability, probability)
-        growth = jaccard_growth(error.detach(), truth, valid)
-        losses.append(torch.where(present, (growth * error).sum(), 0))
+        losses.append(torch.where(present, (jaccard_growth(error.detach(), truth, valid) * error).sum(), 0))
         num_present += present
     if not losses:
         return 0 * logits.sum()

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
 from segibn.models.kernels.pointwise import PointwiseConv2d
+from segibn.models.layers import conv3x3
 from segibn.models.plans import BlockNorms, InnerNorm
 from segibn.models.share_norm import EasedInstanceNorm2d, InstanceShareNorm2d, first_channels
 
@@ -30,12 +31,6 @@ def _conv1x1(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
     return nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
 
 
-def conv3x3(in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1, groups: int = 1) -> nn.Conv2d:
-    """A 3x3 convolution without bias, padded by its dilation."""
-    options = {"padding": dilation, "dilation": dilation, "groups": groups, "bias": False}
-    return nn.Conv2d(in_channels, out_channels, 3, stride, **options)
-
-
 def _inner_norm(kind: InnerNorm, channels: int, norms: BlockNorms) -> nn.Module:
     if kind == "parallel":
         return ParallelInstanceBatchNorm2d(channels)
@@ -57,8 +52,7 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape."""
-        gate = self.fc(x.mean(dim=(2, 3)))
-        return x * gate[:, :, None, None].to(x.dtype)
+        return x * self.fc(x.mean(dim=(2, 3)))[:, :, None, None].to(x.dtype)
 
 
 class PartialInstanceNorm2d(InstanceNorm2d):
@@ -69,8 +63,7 @@ class PartialInstanceNorm2d(InstanceNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape."""
-        sizes = [self.num_features, x.shape[1] - self.num_features]
-        instance, plain = torch.split(x, sizes, dim=1)
+        instance, plain = torch.split(x, [self.num_features, x.shape[1] - self.num_features], dim=1)
         return torch.cat([super().forward(instance), plain], dim=1)
 
 

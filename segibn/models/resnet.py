@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from segibn.models.features import Backbone, FeatureSpec
 from segibn.models.ibn import InstanceNorm2d
-from segibn.models.layers import initialize_convolutions
+from segibn.models.layers import conv3x3, initialize_convolutions
 from segibn.models.plans import IbnName, IbnPlan
-from segibn.models.residual import BasicBlock, BlockShape, Bottleneck, conv3x3
+from segibn.models.residual import BasicBlock, BlockShape, Bottleneck
 from segibn.models.share_norm import InstanceShareNorm2d
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")

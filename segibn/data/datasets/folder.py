@@ -74,8 +74,7 @@ class _Side:
     def by_name(self, other: "_Side") -> dict[str, Path]:
         """Its files by their path below the folder without ending; those of ``other`` left out."""
         kind = Path(f"x{self.ending}").suffix
-        suffixes = (*IMAGE_SUFFIXES, kind) if kind else IMAGE_SUFFIXES
-        listed = list_files(self.folder, suffixes, recursive=True)
+        listed = list_files(self.folder, (*IMAGE_SUFFIXES, kind) if kind else IMAGE_SUFFIXES, recursive=True)
         found: dict[str, Path] = {}
         left: list[PassedOver] = []
         is_others = self._belongs_to(other)

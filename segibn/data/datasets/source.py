@@ -88,8 +88,7 @@ class DatasetSource:
     @property
     def schemes(self) -> tuple[str, ...]:
         """The class schemes that it can be read in, its own first."""
-        named = {**self.label_maps, **self.encodings}
-        return tuple(self.tables or next(iter(named.values()), ()))
+        return tuple(self.tables or next(iter({**self.label_maps, **self.encodings}.values()), ()))
 
     def find(self, root: Path, split: str, encoding: str = "auto") -> Pairing:
         """Pair the files of a split, or of several joined by '+', in the set's own folder."""
@@ -190,8 +189,7 @@ class DatasetSource:
         """Make the error for a split name that the data set does not have."""
         names, hint = ", ".join(known) or "none", did_you_mean(split, known)
         there = f"{hint} It has {names}" if hint else f"; it has {names}"
-        unknown = f"{self.title} has no split '{printable(split)}'"
-        return DatasetError(f"{unknown}{there}, and 'a+b' joins two")
+        return DatasetError(f"{self.title} has no split '{printable(split)}'{there}, and 'a+b' joins two")
 
     @property
     def advice(self) -> str:
@@ -204,8 +202,7 @@ class DatasetSource:
         if pairing.orphans:
             raise DatasetError(self._orphan_message(pairing, split))
         if not pairing.samples:
-            empty = f"{self.title}: split '{split}' is empty under {folder}"
-            raise DatasetError(f"{empty}\n{self.advice}")
+            raise DatasetError(f"{self.title}: split '{split}' is empty under {folder}\n{self.advice}")
         if note := pairing.partial_note:
             warn_once(f"{self.title}, split '{split}' under {folder}: {note}")
         return list(pairing.samples)

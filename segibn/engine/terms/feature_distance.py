@@ -73,10 +73,8 @@ def imagenet_teacher(name: str, weights: str | None, config: RunConfig, trainee:
                 f"generalise.{name}.teacher_weights to torchvision, ibn_net or a file of a "
                 f"{config.model.backbone.name} with or without IBN"
             ) from error
-        layout = image_layout(trainee.device, config.engine.channels_last)
-        backbone = backbone.to(trainee.device, memory_format=layout)
-        dtype = choose_dtype(config.engine.precision, trainee.device)
-        trainee.shared[key] = ImageNetTeacher(backbone, dtype)
+        backbone = backbone.to(trainee.device, memory_format=image_layout(trainee.device, config.engine.channels_last))
+        trainee.shared[key] = ImageNetTeacher(backbone, choose_dtype(config.engine.precision, trainee.device))
     return trainee.shared[key]
 
 
@@ -153,8 +151,7 @@ class TextureTerm(Term):
         self.layer_weights = {name: weight for name, weight in weights.items() if weight > 0}
         self.teacher = imagenet_teacher(self.name, section.teacher_weights, config, trainee)
         self.fade_over = config.optim.iterations if section.fade_out else None
-        is_plain = RESTYLING.keys().isdisjoint(config.generalise.active)
-        self.backbone = None if is_plain else trainee.model.backbone
+        self.backbone = None if RESTYLING.keys().isdisjoint(config.generalise.active) else trainee.model.backbone
 
     def __call__(self, step: Step) -> Tensor:
         """Return the sum over layers, each a mean over the step's images."""

@@ -28,10 +28,8 @@ def upsampled_cross_entropy(
         class_weights = class_weights.to(coarse.dtype)
     if not align_corners and _is_for_pieces(coarse, target):
         return _PiecewiseLoss.apply(coarse, target, class_weights)
-    size = (target.shape[1], target.shape[2])
-    logits = upsample(coarse, size, align_corners=align_corners)
-    options = {"ignore_index": IGNORE_INDEX, "reduction": "sum"}
-    return F.cross_entropy(logits, target.long(), class_weights, **options)
+    logits = upsample(coarse, (target.shape[1], target.shape[2]), align_corners=align_corners)
+    return F.cross_entropy(logits, target.long(), class_weights, ignore_index=IGNORE_INDEX, reduction="sum")
 
 
 def _is_for_pieces(coarse: Tensor, target: Tensor) -> bool:

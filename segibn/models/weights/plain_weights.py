@@ -34,9 +34,8 @@ def adapt_plain_weights(state: Mapping[str, Tensor], backbone: nn.Module) -> tup
 
 def _split_norm(state: dict[str, Tensor], name: str, norm: InstanceBatchNorm2d) -> list[str]:
     """Replace a batch norm's entries by those of the two halves; return what had no place."""
-    whole = (norm.num_instance + norm.num_batch,)
     per_channel = [f"{name}.{part}" for part in (*_AFFINE, *_STATISTICS)]
-    if any(key in state and state[key].shape != whole for key in per_channel):
+    if any(key in state and state[key].shape != (norm.num_features,) for key in per_channel):
         return []
     unused = []
     for part in (*_AFFINE, *_STATISTICS, COUNTER):
@@ -46,8 +45,7 @@ def _split_norm(state: dict[str, Tensor], name: str, norm: InstanceBatchNorm2d) 
         if norm.IN is not None and part in _AFFINE:
             state[f"{name}.IN.{part}"] = values[norm.instance_channels]
         if norm.BN is not None:
-            own = values if part == COUNTER else values[norm.batch_channels]
-            state[f"{name}.BN.{part}"] = own
+            state[f"{name}.BN.{part}"] = values if part == COUNTER else values[norm.batch_channels]
         elif part not in _AFFINE:
             unused.append(f"{name}.{part}")
     return unused

@@ -114,8 +114,7 @@ def find_in_file(path: Path, words: Sequence[str], keys: Collection[str]) -> Fou
         hint = did_you_mean(path.name, [*known, *siblings], 1)
         if path.parent != Path():
             hint = hint.replace("'", f"'{path.parent}/", 1)
-        one = f"nor one of {', '.join(words)}{hint}"
-        raise CheckpointError(f"model.weights: {path} is no file, {one}")
+        raise CheckpointError(f"model.weights: {path} is no file, nor one of {', '.join(words)}{hint}")
     read = read_safetensors if path.suffix == ".safetensors" else read_torch_file
     found = find_network(read(path), keys, path)
     if found.state.keys() >= {"layer0.0.weight", "final2.0.weight"}:

@@ -152,8 +152,7 @@ def to_robustnet(
                 f"{name} has a weight other than 1 or a bias other than 0, which ISW cannot hold; "
                 "convert to --variant ibn"
             )
-    pooled = state["head.aspp.image_pool.0.weight"].shape[0]
-    _swap_inputs(state, "head.aspp.merge.0.weight", -pooled)
+    _swap_inputs(state, "head.aspp.merge.0.weight", -state["head.aspp.image_pool.0.weight"].shape[0])
     _swap_inputs(state, "head.refine.0.0.weight", -state["head.low_level.0.weight"].shape[0])
     theirs = {_renamed(key, modules): value for key, value in state.items()}
     theirs = {key.replace(".IN.", ".instance_norm_layer."): value for key, value in theirs.items()}
@@ -185,5 +184,4 @@ def _instance_norms(kind: RobustNetKind) -> dict[str, int]:
     """Instance norms and their channels, by our names."""
     if kind.variant == "base":
         return {}
-    stem = {"conv1.1": 64, "conv1.4": 64} if kind.deep_stem else {"bn1": 64}
-    return stem | _BLOCK_NORMS
+    return ({"conv1.1": 64, "conv1.4": 64} if kind.deep_stem else {"bn1": 64}) | _BLOCK_NORMS

@@ -107,5 +107,4 @@ def _check_shapes(tensors: Collection[tuple[str, Tensor]], source: str) -> None:
     there = sum(held.values())
     if sum(size for size, _ in claims) > there + _MOST_SPREAD:
         size, name = max(claims)
-        fault = f"claims {size:,} bytes, all tensors of the file have {there:,}; {_DENSE}"
-        _raise_if(fault, name, source)
+        _raise_if(f"claims {size:,} bytes, all tensors of the file have {there:,}; {_DENSE}", name, source)

@@ -41,8 +41,7 @@ def load_timm_weights(
     state, unused = _without_classifier(state, backbone)
     check_tensors(state, source)
     file = File(source, backbone.name, place, [*unused, *others])
-    advise = partial(_advice, state, place)
-    return fill(backbone.network, state, file, advise, take_some=match == "partial")
+    return fill(backbone.network, state, file, partial(_advice, state, place), take_some=match == "partial")
 
 
 def _published(backbone: TimmBackbone) -> dict[str, Tensor]:
