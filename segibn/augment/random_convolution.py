@@ -90,9 +90,7 @@ def draw_block(size: Sequence[int], offset: float, contrast: float, device: torc
     axis = torch.arange(-1.0, 2.0, device=device)
     distance2 = axis[:, None] ** 2 + axis[None, :] ** 2
     weight = weight * torch.exp(-distance2 / (2 * _uniform(1.0, device) ** 2))
-    grid = None
-    if offset > 0:
-        grid = sampling_grid(torch.randn(TAPS, *size, 2, device=device) * _uniform(offset, device))
+    grid = sampling_grid(torch.randn(TAPS, *size, 2, device=device) * _uniform(offset, device)) if offset > 0 else None
     gamma, beta = contrast * torch.randn(2, 3, 1, 1, device=device)
     return Block(weight, grid, gamma, beta)
 

@@ -51,10 +51,10 @@ def read_checkpoint(path: Path) -> Content:
     -> "config", "class_names", "palette", "classes", "iteration", "model" (a state dict),
     "training" (or None) and "versions".
     """
-    if Path(path).suffix in _GRAPHS:
-        raise CheckpointError(f"{path} is {_GRAPHS[Path(path).suffix]}; give the run or checkpoint")
-    is_safetensors = Path(path).suffix == ".safetensors"
-    content = read_safetensors_checkpoint(path) if is_safetensors else read_torch_file(path)
+    suffix = Path(path).suffix
+    if suffix in _GRAPHS:
+        raise CheckpointError(f"{path} is {_GRAPHS[suffix]}; give the run or checkpoint")
+    content = read_safetensors_checkpoint(path) if suffix == ".safetensors" else read_torch_file(path)
     if content.get("format") != FORMAT:
         keys = ", ".join(printable(key)[:80] for key in list(content)[:4])
         raise CheckpointError(

@@ -14,7 +14,7 @@ from segibn.data.cache_folder import cache_folder
 from segibn.data.color import Degradation
 from segibn.data.dataset import MixedDataset, SegmentationDataset
 from segibn.data.disk_cache import DiskCache
-from segibn.data.frame import Arrays, Frame
+from segibn.data.frame import Frame
 from segibn.data.frames import Frames, preload
 from segibn.data.loader import (
     LARGER,
@@ -65,7 +65,7 @@ def build_train_loader(
 
 def _build_dataset(config: RunConfig, one: TrainingSet, root: Path | None) -> SegmentationDataset:
     data, samples, label_set, resize = config.data, one.samples, one.label_set, one.resize
-    cache: Sequence[Arrays | Frame] | None = None
+    cache: Sequence[Frame] | None = None
     if data.cache == "disk":
         folder = cache_folder(root) / "pixels" / f"{one.dataset.name}_{one.dataset.split}"
         cache = DiskCache(samples, label_set, resize, folder)
@@ -74,8 +74,7 @@ def _build_dataset(config: RunConfig, one: TrainingSet, root: Path | None) -> Se
         cache = preload(samples, label_set, resize, threads=auto_workers(rank_and_world()[1]))
     num_early = config.half_size_updates * config.optim.global_batch_size
     more = {"seed": config.seed, "resize": resize, "cache": cache, "num_early": num_early}
-    transforms = build_transform(data), build_transform(data, divisor=2)
-    return SegmentationDataset(samples, label_set, *transforms, **more)
+    return SegmentationDataset(samples, label_set, build_transform(data), build_transform(data, divisor=2), **more)
 
 
 def build_transform(data: DataConfig, divisor: int = 1) -> TrainTransform:

@@ -152,19 +152,15 @@ class TimmBackboneConfig(_Surgery):
     def _check(self) -> "TimmBackboneConfig":
         self.check_surgery(self.ibn, ("a", "b", "share"), ("a", "b", "share"))
         for key in ("lora_rank", "lora_alpha"):
-            changed = getattr(self, key) != type(self).model_fields[key].default
-            if changed and self.tuning != "lora":
+            if self.tuning != "lora" and getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"{key} belongs to tuning lora; leave it out for {self.tuning}")
         return self
-
-
-_WITH_OWN_SECTION = ("timm",)
 
 
 def _section(value: Any) -> str:
     """Which class a section is of; a name that is left out is the default one."""
     name = value.get("name") if isinstance(value, Mapping) else getattr(value, "name", None)
-    return name if name in _WITH_OWN_SECTION else "own"
+    return "timm" if name == "timm" else "own"
 
 
 AnyBackboneConfig = Annotated[

@@ -115,8 +115,7 @@ def _merge(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
     for key in parent.keys() & child.keys():
         old, new = parent[key], child[key]
         if isinstance(old, dict) and isinstance(new, dict):
-            same_kind = new.get("name", old.get("name")) == old.get("name")
-            merged[key] = _merge(old, new) if same_kind else new
+            merged[key] = _merge(old, new) if new.get("name", old.get("name")) == old.get("name") else new
     return merged
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segibn.data.frame import Arrays, open_frame
+from segibn.data.frame import ArrayFrame, open_frame
 from segibn.data.samples import SamplePaths
 from segibn.files.pictures import image_size
 from segibn.files.pool import map_in_threads
@@ -48,10 +48,10 @@ class Frames:
 
 def preload(
     samples: Sequence[SamplePaths], label_set: LabelSet, resize: tuple[int, int] | None = None, *, threads: int = 2
-) -> list[Arrays]:
+) -> list[ArrayFrame]:
     """Decode every sample, in the order given, and resize it to (H, W); errors as `open_frame`."""
     loaded = map_in_threads(lambda one: open_frame(one, label_set, resize).read(), samples, threads)
-    return [arrays for _, arrays in loaded]
+    return [ArrayFrame(*arrays) for _, arrays in loaded]
 
 
 def estimate_gib(samples: Sequence[SamplePaths], resize: tuple[int, int] | None) -> float:

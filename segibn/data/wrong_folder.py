@@ -23,8 +23,7 @@ def where_instead(root: Path, subfolder: str, find: Callable[[Path], Pairing]) -
     here = root.absolute()
     below = subfolders(here)
     nested = [folder / subfolder for folder in below]
-    above = [here, here.parent, here.parent.parent]
-    for folder in [*above, *nested, *below, *subfolders(here / subfolder)]:
+    for folder in [here, here.parent, here.parent.parent, *nested, *below, *subfolders(here / subfolder)]:
         if not _is_there(folder, find):
             continue
         if folder.name == subfolder and folder.parent.resolve() != expected.resolve():

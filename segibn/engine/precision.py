@@ -40,6 +40,4 @@ def apply_tf32(precision: Precision, device: torch.device) -> None:
 
 def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[None]:
     """Return the context in which the network runs; no autocast at all for float32."""
-    if dtype == torch.float32:
-        return nullcontext()
-    return torch.autocast(device.type, dtype=dtype)
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype=dtype)

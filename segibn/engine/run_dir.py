@@ -75,8 +75,7 @@ def open_run(output: Path, resume: str | None) -> tuple[RunDir, Path | None]:
     run = RunDir(output)
     if resume is None and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0:
         resume = "auto"
-    is_taken = (run.path / "config.yaml").exists() or run.last_checkpoint.exists()
-    if resume is None and is_taken:
+    if resume is None and ((run.path / "config.yaml").exists() or run.last_checkpoint.exists()):
         raise ConfigError(f"{run.path} already holds a run; resume it with --resume auto, or choose another --output")
     if resume == "auto":
         return run, run.last_checkpoint if run.last_checkpoint.exists() else None

@@ -119,9 +119,8 @@ class Updater:
         micro_batches = (part.split(self.plan.micro_batch) for part in (images, target, *views))
         in_ranks = isinstance(self._stepped, DistributedDataParallel)
         for step, (plain, labels, *seen) in enumerate(zip(*micro_batches, strict=True), start=1):
-            is_partial = in_ranks and step < self.plan.steps
             # Ranks exchange gradients once an update, with the last micro-batch.
-            with self._stepped.no_sync() if is_partial else nullcontext():
+            with self._stepped.no_sync() if in_ranks and step < self.plan.steps else nullcontext():
                 loss += self._backward(plain, labels, seen, normalizer, iteration)
         loss_scale = self.scaler.scale(torch.ones_like(loss)) if self.scaler.is_enabled() else None
         self._step()

@@ -27,15 +27,13 @@ class InstanceNorm2d(nn.InstanceNorm2d):
             return normalize(x, *affine, self.eps, _NO_HALF)[0]
         if x.shape[-2:] == (1, 1):
             x = x - x.detach()  # exactly zero, where rounding times 1 / sqrt(eps) would not be
+        # The CPU's channels-last kernel takes the variance as a difference of large sums.
+        as_nchw = x.device.type == "cpu" and not torch.compiler.is_compiling()
         # One group per channel is the same formula. torch's own function, since that of
         # torch.nn.functional complains about a single pixel of a single image.
-        if x.device.type == "cpu" and not torch.compiler.is_compiling():
-            # The CPU's channels-last kernel takes the variance as a difference of large sums.
-            out = torch.group_norm(x.contiguous(), self.num_features, self.weight, self.bias, self.eps)
-            if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
-                out = out.contiguous(memory_format=torch.channels_last)
-        else:
-            out = torch.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
+        out = torch.group_norm(x.contiguous() if as_nchw else x, self.num_features, self.weight, self.bias, self.eps)
+        if as_nchw and not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
+            out = out.contiguous(memory_format=torch.channels_last)
         # Autocast computes group norms in float32; what follows shall not pay for that.
         return out.to(x.dtype)
 
@@ -51,10 +49,7 @@ class InstanceBatchNorm2d(nn.Module):
         super().__init__()
         if not 0.0 <= ratio <= 1.0:
             raise ValueError(f"ratio is a share of the channels and lies in 0..1, got {ratio}")
-        if batch_first:
-            self.num_instance = channels - int(channels * (1 - ratio))
-        else:
-            self.num_instance = int(channels * ratio)
+        self.num_instance = channels - int(channels * (1 - ratio)) if batch_first else int(channels * ratio)
         self.num_features, self.num_batch = channels, channels - self.num_instance
         self.batch_first = batch_first
         first = self.num_batch if batch_first else self.num_instance

@@ -172,15 +172,11 @@ def stage_ends(calls: list[Call], finest: int | None) -> list[Call]:
     ends: list[Call] = []
     times = Counter(call.module for call in calls)
     for stride in (s for s in _STAGES if finest is None or s <= finest):
-        following = next((c for c in calls if c.stride_in == stride and _is_coarser(c)), None)
+        # One that gives a smaller map than it is given, and not one pixel, as gates do.
+        coarser = (c for c in calls if c.stride_in == stride < c.stride_out and c.result.shape[-2:] != (1, 1))
+        following = next(coarser, None)
         if following is not None:
             before = (c for c in calls if c.result is following.given and c.end < following.start)
             # In order of entry: what is around comes first.
             ends += [c for c in before if times[c.module] == 1][:1]
     return ends
-
-
-def _is_coarser(call: Call) -> bool:
-    """Whether a module gives a smaller map than it is given, and not one pixel, as gates do."""
-    pooled = call.result is None or call.result.shape[-2:] == (1, 1)
-    return call.stride_out > call.stride_in and not pooled

@@ -59,9 +59,7 @@ def find(
             image_of=lambda name: str(image_folder / f"{name}{image_suffix or '.*'}"),
         )
 
-    if "{split}" not in images + targets:
-        return find_one(split)
-    return join_splits(split, find_one)
+    return join_splits(split, find_one) if "{split}" in images + targets else find_one(split)
 
 
 @dataclass(frozen=True)

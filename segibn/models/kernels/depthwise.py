@@ -28,15 +28,14 @@ class DepthwiseConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape."""
         dilation = self.dilation[0]
-        is_for_sorting = (
+        if not (
             dilation > 1
             and x.device.type == "cpu"
             and x.is_contiguous(memory_format=torch.channels_last)
             and not x.is_contiguous()
             and not torch.compiler.is_exporting()  # exporters get the convolution that they know
             and not torch.jit.is_tracing()
-        )
-        if not is_for_sorting:
+        ):
             return super().forward(x)
         weight = self.weight
         if torch.is_autocast_enabled("cpu"):

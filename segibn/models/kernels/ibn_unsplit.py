@@ -202,9 +202,7 @@ def _input_gradient(grad: Tensor, x: Tensor, mean: Tensor, inverse: Tensor, weig
 
 def _blocks(x: Tensor) -> list[Tensor]:
     """Views (1, channels, h, w) in which batch norm is instance norm of `x`."""
-    if x.is_contiguous():
-        return [x.view(1, -1, *x.shape[2:])]
-    return [x[n : n + 1] for n in range(x.shape[0])]
+    return [x.view(1, -1, *x.shape[2:])] if x.is_contiguous() else list(x.split(1))
 
 
 def _rows(x: Tensor, values: list[Tensor]) -> list[list[Tensor]]:

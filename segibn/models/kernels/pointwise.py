@@ -23,7 +23,7 @@ class PointwiseConv2d(nn.Conv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, h, w) -> (N, out_channels, h, w)."""
         dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
-        is_for_product = (
+        if (
             dtype == torch.bfloat16
             and x.device.type == "cpu"
             and self.weight.numel() >= _WORTHWHILE
@@ -31,8 +31,7 @@ class PointwiseConv2d(nn.Conv2d):
             and self.weight.requires_grad
             and x.is_contiguous(memory_format=torch.channels_last)
             and is_eager()
-        )
-        if is_for_product:
+        ):
             return _Pointwise.apply(x.to(dtype), self.weight.to(dtype))
         return super().forward(x)
 

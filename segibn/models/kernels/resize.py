@@ -20,8 +20,7 @@ def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
     with torch.autocast(image.device.type, enabled=False):
         if height <= 2 * size[0] and width <= 2 * size[1]:
             return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
-        rows = _area_shares(height, size[0], image)
-        return rows @ image @ _area_shares(width, size[1], image).T
+        return _area_shares(height, size[0], image) @ image @ _area_shares(width, size[1], image).T
 
 
 def _area_shares(source: int, target: int, like: Tensor) -> Tensor:

@@ -42,7 +42,6 @@ BACKBONES = tuple(name for name, _ in _DEPTHS.values())
 _BLOCK_NORMS = {"layer1.2.IN": 256, "layer2.3.IN": 512}
 _DSN_BIAS = "dsn.0.bias"
 _DSN_MEAN = "dsn.1.running_mean"
-_OUR_MEAN = "aux_head.conv.1.running_mean"
 _KNOWN = {"layer0.0.weight", "bot_aspp.0.weight", "final2.0.weight"}
 # Without these nothing can be rearranged; what else is missing shows when the network is filled.
 _NEEDED = ("aspp.img_conv.0.weight", "bot_fine.0.weight", "bot_aspp.0.weight", "final1.0.weight")
@@ -122,9 +121,8 @@ def from_robustnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
     _swap_inputs(ours, "head.aspp.merge.0.weight", state["aspp.img_conv.0.weight"].shape[0])
     _swap_inputs(ours, "head.refine.0.0.weight", state["bot_fine.0.weight"].shape[0])
-    parts = folded(state)
-    if parts:
-        ours[_OUR_MEAN] = parts[_DSN_MEAN] - parts[_DSN_BIAS]
+    if parts := folded(state):
+        ours["aux_head.conv.1.running_mean"] = parts[_DSN_MEAN] - parts[_DSN_BIAS]
     return ours
 
 
