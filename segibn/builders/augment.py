@@ -14,12 +14,10 @@ from segibn.errors import ConfigError
 Restyle = Callable[[Tensor], Tensor]
 Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
-THINGS = frozenset(
-    {
-        *("pole", "traffic light", "traffic sign", "sign", "person", "pedestrian", "rider"),
-        *("bicyclist", "truck", "bus", "train", "motorcycle", "bicycle"),
-    }
-)
+THINGS = {
+    *("pole", "traffic light", "traffic sign", "sign", "person", "pedestrian", "rider"),
+    *("bicyclist", "truck", "bus", "train", "motorcycle", "bicycle"),
+}
 """Names, in any of the class schemes, of countable things; without cars, which are not rare."""
 
 

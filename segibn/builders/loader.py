@@ -132,10 +132,5 @@ def build_eval_frames(dataset: DatasetConfig, root: Path, classes: str | None = 
     samples = index_dataset(dataset, root)
     require_targets(samples)
     rank, world_size = rank_and_world()
-    return Frames(
-        tuple(samples),
-        build_label_set(dataset, classes, samples),
-        rank=rank,
-        world_size=world_size,
-        threads=auto_workers(world_size),
-    )
+    labels = build_label_set(dataset, classes, samples)
+    return Frames(tuple(samples), labels, rank, world_size, threads=auto_workers(world_size))

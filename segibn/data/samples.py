@@ -45,11 +45,9 @@ class Pairing:
 
     def keep(self, wanted: Callable[[str], bool]) -> "Pairing":
         """Return the part of it whose names are wanted; the official count stays."""
-        return Pairing(
-            tuple(sample for sample in self.samples if wanted(sample.name)),
-            tuple(orphan for orphan in self.orphans if wanted(orphan.name)),
-            self.official_count,
-        )
+        samples = tuple(sample for sample in self.samples if wanted(sample.name))
+        orphans = tuple(orphan for orphan in self.orphans if wanted(orphan.name))
+        return Pairing(samples, orphans, self.official_count)
 
     @property
     def partial_note(self) -> str:

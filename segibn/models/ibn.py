@@ -96,9 +96,8 @@ class InstanceBatchNorm2d(nn.Module):
             update_running(bn, batch_mean, batch_variance, x.numel() // x.shape[1])
         else:
             batch_mean, batch_variance = bn.running_mean, bn.running_var
-        images = x.shape[0]
-        mean = self._ordered(mean[:, instance], batch_mean.expand(images, -1))
-        variance = self._ordered(variance[:, instance], batch_variance.expand(images, -1))
+        mean = self._ordered(mean[:, instance], batch_mean.expand(x.shape[0], -1))
+        variance = self._ordered(variance[:, instance], batch_variance.expand(x.shape[0], -1))
         scale = (variance + bn.eps).rsqrt() * self._ordered(self.IN.weight, bn.weight)
         bias = self._ordered(self.IN.bias, bn.bias)
         centred = values - mean[:, :, None, None]

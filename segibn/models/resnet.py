@@ -121,17 +121,7 @@ def _build_stem(stem: Stem, plan: IbnPlan) -> tuple[nn.Module, nn.Module, int]:
     return convolutions, nn.BatchNorm2d(128), 128
 
 
-def build(
-    name: str,
-    ibn: IbnName = "none",
-    output_stride: int = 32,
-    *,
-    ibn_stages: tuple[int, ...] | None = None,
-    ibn_ratio: float | None = None,
-    ibn_affine: bool = True,
-    ibn_ease: int = 0,
-    **options: Any,
-) -> ResNet:
+def build(name: str, ibn: IbnName = "none", output_stride: int = 32, **options: Any) -> ResNet:
     """Build a residual network by its name in `LAYOUTS`, from the options of a config."""
-    plan = IbnPlan(ibn, ibn_stages, 0.5 if ibn_ratio is None else ibn_ratio, ibn_affine, ibn_ease)
-    return ResNet(LAYOUTS[name], plan, output_stride, **options)
+    of_plan = {key.removeprefix("ibn_"): options.pop(key) for key in [*options] if key.startswith("ibn_")}
+    return ResNet(LAYOUTS[name], IbnPlan(ibn, **of_plan), output_stride, **options)

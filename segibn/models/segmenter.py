@@ -32,9 +32,8 @@ class SegmenterOutput(NamedTuple):
     @property
     def aux_logits(self) -> Tensor | None:
         """(N, K, H, W); None without such a head and outside training."""
-        if self.coarse_aux_logits is None:
-            return None
-        return upsample(self.coarse_aux_logits, self.size, align_corners=self.align_corners)
+        aux = self.coarse_aux_logits
+        return None if aux is None else upsample(aux, self.size, align_corners=self.align_corners)
 
     def summed_cross_entropy(self, target: Tensor, class_weights: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Sums over the valid pixels of the main and the auxiliary logits' cross-entropy."""

@@ -53,12 +53,8 @@ class _PiecewiseLoss(torch.autograd.Function):
         total = coarse.new_zeros((), dtype=torch.float64)
         for images, rows in _pieces(coarse):
             around = slice(rows.start, rows.stop + 2)
-            total += _score_piece(
-                padded[images, :, around],
-                places[images, :, :, rows],
-                class_weights,
-                None if grad is None else grad[images, :, around],
-            )
+            part = None if grad is None else grad[images, :, around]
+            total += _score_piece(padded[images, :, around], places[images, :, :, rows], class_weights, part)
         if grad is not None:
             ctx.save_for_backward(_fold_edges(grad))  # type: ignore[attr-defined]
         return total.to(coarse.dtype)
