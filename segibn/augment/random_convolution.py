@@ -96,10 +96,7 @@ def draw_block(size: Sequence[int], offset: float, contrast: float, device: torc
 
 
 def sampling_grid(offset: Tensor) -> Tensor:
-    """Where each tap reads, for `F.grid_sample`, by its `offset` to the right and down in pixels.
-
-    Both (9, H, W, 2), taps row by row.
-    """
+    """Where taps read, for `F.grid_sample`, by `offset` right and down in pixels; both (9, H, W, 2), row by row."""
     _, height, width, _ = offset.shape
     tap = torch.arange(TAPS, device=offset.device).view(TAPS, 1, 1)
     x = torch.arange(width, device=offset.device) + tap % 3 - 1 + offset[..., 0]

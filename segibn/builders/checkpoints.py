@@ -95,10 +95,7 @@ def upgrade_checkpoint(content: Mapping[str, Any], path: Path) -> Content:
 
 
 def _stages_as_built(content: Content) -> Content:
-    """1 -> 2: an empty ``ibn_stages`` of a DenseNet meant the paper's stages, now none.
-
-    The weights tell which it was: those with instance norms are a network of the first kind.
-    """
+    """1 -> 2: a DenseNet's empty ``ibn_stages`` meant the paper's where its weights have instance norms; now none."""
     try:
         backbone = content["config"]["model"]["backbone"]
         is_meant = backbone["name"].startswith("densenet") and backbone["ibn_stages"] == []

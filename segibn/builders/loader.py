@@ -39,18 +39,14 @@ logger = logging.getLogger(__name__)
 def build_train_loader(
     config: RunConfig, sets: Sequence[TrainingSet], *, datasets_root: Path | None = None, first_iteration: int = 0
 ) -> TrainLoader:
-    """Build this rank's loader for the iterations from ``first_iteration`` to the last.
-
-    ``sets``: from `training_sets`, the same on every rank.
-    """
+    """Build this rank's loader from ``first_iteration`` on; ``sets``: of `training_sets`, the same on every rank."""
     rank, world_size = rank_and_world()
-    shares = plan_batch(config.optim.global_batch_size, world_size)
     if require_memory(config.data, sets):
         logger.info("reading %d frames into memory", sum(len(one.samples) for one in sets))
     parts = [_build_dataset(config, one, datasets_root) for one in sets]
     sampler = PositionSampler(
         build_plan(config, sets, datasets_root),
-        shares.per_process,
+        plan_batch(config.optim.global_batch_size, world_size).per_process,
         start_iteration=first_iteration,
         end_iteration=config.optim.iterations,
         rank=rank,
@@ -78,10 +74,7 @@ def _build_dataset(config: RunConfig, one: TrainingSet, root: Path | None) -> Se
 
 
 def build_transform(data: DataConfig, divisor: int = 1) -> TrainTransform:
-    """Build what is done to each sample: crop, flip, colours, the user's own.
-
-    ``divisor``: of the crop's size and of the scales, so that a crop shows the same.
-    """
+    """Build what is done to each sample; ``divisor``: of crop size and scales, so that a crop shows the same."""
     path, (height, width), (low, high) = data.augmentation_file, data.crop_size, data.scale_range
     return TrainTransform(
         (max(1, height // divisor), max(1, width // divisor)),

@@ -124,11 +124,10 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     *parents, last = key.split(".")
     if not equals or not all([*parents, last]):
         raise ConfigError(f"override '{override}' must look like optim.lr=0.02")
-    value = parse_yaml(text, f"the value of override '{override}'")
     node = tree
     for parent in parents:
         child = node.get(parent)
         if not isinstance(child, dict):
             child = node[parent] = {}
         node = child
-    node[last] = value
+    node[last] = parse_yaml(text, f"the value of override '{override}'")

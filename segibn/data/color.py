@@ -30,10 +30,7 @@ def draw_jitter(strengths: Sequence[float], rng: np.random.Generator) -> list[tu
 
 
 def adjust(image: np.ndarray, steps: list[tuple[int, float]]) -> np.ndarray:
-    """Change colours on a copy, step by step, rounded once.
-
-    ``steps``: (0 brightness, 1 contrast, 2 saturation, by a factor >= 0), or (3 hue, by turns).
-    """
+    """Change a copy by steps (0 brightness, 1 contrast, 2 saturation: factor >= 0; 3 hue: turns), rounded once."""
     if not steps:
         return image
     pixels = image.astype(np.float32)

@@ -70,12 +70,9 @@ def pair_by_name(
     if targets is None:
         samples = tuple(SamplePaths(name, images[name], None) for name in sorted(images))
         return Pairing(samples, official_count=official_count)
-    both = sorted(images.keys() & targets.keys())
-    alone = sorted(images.keys() - targets.keys())
-    lost = sorted(targets.keys() - images.keys())
-    orphans = [Orphan(name, images[name], target_of(name), True) for name in alone]
-    orphans += [Orphan(name, targets[name], image_of(name), False) for name in lost]
-    samples = tuple(SamplePaths(name, images[name], targets[name]) for name in both)
+    orphans = [Orphan(name, images[name], target_of(name), True) for name in sorted(images.keys() - targets.keys())]
+    orphans += [Orphan(name, targets[name], image_of(name), False) for name in sorted(targets.keys() - images.keys())]
+    samples = tuple(SamplePaths(name, images[name], targets[name]) for name in sorted(images.keys() & targets.keys()))
     return Pairing(samples, tuple(orphans), official_count)
 
 

@@ -114,6 +114,5 @@ def _memory_advice(config: RunConfig, micro_batch: int, error: str) -> str:
         advice.append("engine.precision=bfloat16")
     if config.model.backbone.output_stride == 8:
         advice.append("model.backbone.output_stride=16")
-    reason = error.strip().splitlines()[0][:200]
     crops = counted(micro_batch, "crop")
-    return f"out of memory with {crops} at a time; try {', or '.join(advice)}. ({reason})"
+    return f"out of memory with {crops} at a time; try {', or '.join(advice)}. ({error.strip().splitlines()[0][:200]})"

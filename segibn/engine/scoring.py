@@ -67,8 +67,7 @@ def eval_frames(
 
     ``classes``: scheme that the network was trained in; None = the data set's own. With
     ``merging`` a set of classes that gather the network's is read in its own; with ``class_map``
-    any set is. ConfigError: the set
-    has other classes than the network's ``class_names``.
+    any set is. ConfigError: the set has other classes than the network's ``class_names``.
     """
     if classes in dataset_source(dataset.name).partial:
         raise ConfigError(

@@ -44,10 +44,7 @@ def find_norms(network: nn.Module, pixels: int = PIXELS) -> list[FoundNorm]:
 
 
 def norms_after_convolutions(network: nn.Module) -> list[tuple[str, str]]:
-    """Return the names of convolutions and of the norms that read their results, in order.
-
-    A convolution that works several times, or whose norm does, is left out.
-    """
+    """Return the names of convolutions and of the norms that read their results, in order; both work only once."""
     calls = record_calls(network, PIXELS)
     times = Counter(call.module for call in calls)
     made = {id(call.result): call for call in calls if isinstance(call.module, nn.Conv2d)}

@@ -29,10 +29,7 @@ class Place:
     """Whether names begin with their subfolders, where the frames of each are numbered anew."""
 
     def files(self, folder: Path) -> dict[str, Path]:
-        """Return its files by their name without the suffix, which may be in any case.
-
-        DatasetError: two have the same name, or names that differ in nothing but case.
-        """
+        """Return its files by name without suffix, in any case; DatasetError: two of a name, or alike but for case."""
         endings = (self.suffix,) if isinstance(self.suffix, str) else self.suffix
         found: dict[str, Path] = {}
         for path in list_files(folder, endings, recursive=self.recursive):

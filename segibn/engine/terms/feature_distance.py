@@ -81,11 +81,10 @@ def imagenet_teacher(name: str, weights: str | None, config: RunConfig, trainee:
 def _build(source: str, config: BackboneConfig) -> nn.Module:
     # Also the plain network where IBN is trained: the shapes of features are the same, and an IBN
     # network filled with a plain one's weights has not seen ImageNet.
-    variants = {"ibn_net": (config.ibn,), "torchvision": ("none",)}
     shape = ("name", "output_stride", "stem", "dilate_first")
     plain = BackboneConfig(**{name: getattr(config, name) for name in shape})
     first: CheckpointError | None = None
-    for ibn in variants.get(source, (config.ibn, "none")):
+    for ibn in {"ibn_net": (config.ibn,), "torchvision": ("none",)}.get(source, (config.ibn, "none")):
         options = (plain if ibn in ("none", "share") else config).options | {"ibn_ease": 0}
         with torch.random.fork_rng(devices=[]):  # drawn only to be replaced
             backbone = build_backbone(**options)

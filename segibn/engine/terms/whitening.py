@@ -29,15 +29,12 @@ from segibn.models.segmenter import Segmenter
 
 
 class CovarianceTaps:
-    """Hooks that take the covariances of what a backbone's instance norms give, while open.
-
-    ``open_in_training``: take covariances, with gradients, where a norm is in training mode.
-    """
+    """Hooks that take the covariances of what a backbone's instance norms give, while open."""
 
     def __init__(self, backbone: nn.Module) -> None:
         self._backbone, modules = backbone, backbone.named_modules()
         self.norms = {name: norm for name, norm in modules if isinstance(norm, InstanceNorm2d)}
-        self.open_in_training = False
+        self.open_in_training = False  # taken, with gradients, where a norm is in training mode
         self._open_in_evaluation = False
         self._taken: dict[str, Tensor] = {}
         for name, norm in self.norms.items():

@@ -10,10 +10,7 @@ from segibn.models.kernels import is_eager
 
 
 def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, 3, h, w) -> (N, 3, H, W) in its precision; equals OpenCV's area and linear modes.
-
-    Each output pixel is the mean of its area when a side is more than halved, linear otherwise.
-    """
+    """(N, 3, h, w) -> (N, 3, H, W) in its precision, as OpenCV: by area if a side is more than halved, else linear."""
     height, width = image.shape[-2:]
     if (height, width) == tuple(size):
         return image
