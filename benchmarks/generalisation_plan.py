@@ -118,9 +118,6 @@ METHODS: dict[str, Method] = {
     PLAIN: Method("batch norm alone", on=None),
     "ibn_a": Method("IBN-a", ("model.backbone.ibn=a",), IBN_NET, on=PLAIN),
     "ibn_b": Method("IBN-b", ("model.backbone.ibn=b",), IBN_NET, on=PLAIN),
-    "switchable_whitening": Method(
-        "switchable whitening", ("model.backbone.whitening=switchable",), "Pan et al., ICCV 2019", on="ibn_b"
-    ),
     # In the image.
     "strong_photometric": Method(
         "strong jitter, blur, noise, JPEG",

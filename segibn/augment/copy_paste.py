@@ -42,8 +42,7 @@ def classes_to_paste(target: Tensor, train_ids: tuple[int, ...], count: int) -> 
     shown_wanted = shown[:, wanted]
     lots = torch.rand(shown_wanted.shape, device=target.device).masked_fill(~shown_wanted, -1.0)
     best = lots.topk(min(count, len(train_ids)), dim=1)
-    chosen = torch.zeros_like(shown)
-    return chosen.scatter_(1, wanted[best.indices], best.values >= 0)
+    return torch.zeros_like(shown).scatter_(1, wanted[best.indices], best.values >= 0)
 
 
 @lru_cache(maxsize=16)

@@ -91,8 +91,7 @@ class AmplitudeMix:
         share = self.eta * torch.rand(len(image), 1, 1, 1, device=image.device)
 
         def change(index: Tensor) -> Tensor:
-            style = image[partners[index]]
-            return mix_amplitudes(image[index], style, share[index], self.window).clamp_(0.0, 255.0)
+            return mix_amplitudes(image[index], image[partners[index]], share[index], self.window).clamp_(0.0, 255.0)
 
         return change_some(image, self.probability, change)
 

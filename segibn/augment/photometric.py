@@ -48,8 +48,7 @@ def change_brightness(image: Tensor, factor: Tensor) -> Tensor:
 
 def change_contrast(image: Tensor, factor: Tensor) -> Tensor:
     """Scale the distance to the mean grey of the whole image."""
-    mean = _grey(image).mean((1, 2, 3), keepdim=True)
-    return torch.lerp(mean, image, factor).clamp(0, 255)
+    return torch.lerp(_grey(image).mean((1, 2, 3), keepdim=True), image, factor).clamp(0, 255)
 
 
 def change_saturation(image: Tensor, factor: Tensor) -> Tensor:

@@ -48,8 +48,7 @@ class Block:
         rows = max(1, _BAND // width) if image.device.type == "cpu" else height
         bands = []
         for grid in self.grid.split(rows, dim=1):
-            places = grid.flatten(0, 1)[None]
-            taps = F.grid_sample(together, places, padding_mode="border", align_corners=False)
+            taps = F.grid_sample(together, grid.flatten(0, 1)[None], padding_mode="border", align_corners=False)
             bands.append(weight @ taps.view(count, channels * TAPS, -1))
         return torch.cat(bands, dim=2).view(count, -1, height, width)
 
@@ -90,20 +89,14 @@ def draw_block(size: Sequence[int], offset: float, contrast: float, device: torc
     weight = torch.randn(3, 3, 3, 3, device=device) * (3 * TAPS) ** -0.5
     axis = torch.arange(-1.0, 2.0, device=device)
     distance2 = axis[:, None] ** 2 + axis[None, :] ** 2
-    smoothing = _uniform(1.0, device)
-    weight = weight * torch.exp(-distance2 / (2 * smoothing**2))
-    grid = None
-    if offset > 0:
-        grid = sampling_grid(torch.randn(TAPS, *size, 2, device=device) * _uniform(offset, device))
+    weight = weight * torch.exp(-distance2 / (2 * _uniform(1.0, device) ** 2))
+    grid = sampling_grid(torch.randn(TAPS, *size, 2, device=device) * _uniform(offset, device)) if offset > 0 else None
     gamma, beta = contrast * torch.randn(2, 3, 1, 1, device=device)
     return Block(weight, grid, gamma, beta)
 
 
 def sampling_grid(offset: Tensor) -> Tensor:
-    """Where each tap reads, for `F.grid_sample`, by its `offset` to the right and down in pixels.
-
-    Both (9, H, W, 2), taps row by row.
-    """
+    """Where taps read, for `F.grid_sample`, by `offset` right and down in pixels; both (9, H, W, 2), row by row."""
     _, height, width, _ = offset.shape
     tap = torch.arange(TAPS, device=offset.device).view(TAPS, 1, 1)
     x = torch.arange(width, device=offset.device) + tap % 3 - 1 + offset[..., 0]

@@ -14,12 +14,10 @@ from segibn.errors import ConfigError
 Restyle = Callable[[Tensor], Tensor]
 Mix = Callable[[Tensor, Tensor], tuple[Tensor, Tensor]]
 
-THINGS = frozenset(
-    {
-        *("pole", "traffic light", "traffic sign", "sign", "person", "pedestrian", "rider"),
-        *("bicyclist", "truck", "bus", "train", "motorcycle", "bicycle"),
-    }
-)
+THINGS = {
+    *("pole", "traffic light", "traffic sign", "sign", "person", "pedestrian", "rider"),
+    *("bicyclist", "truck", "bus", "train", "motorcycle", "bicycle"),
+}
 """Names, in any of the class schemes, of countable things; without cars, which are not rare."""
 
 
@@ -34,8 +32,7 @@ def _build_copy_paste(
         raise ConfigError(
             f"generalise.copy_paste.classes: {problem}; name some of the training's classes: " + ", ".join(class_names)
         )
-    train_ids = sorted({list(class_names).index(name) for name in classes})
-    return CopyPaste(tuple(train_ids), count, probability)
+    return CopyPaste(tuple(sorted({list(class_names).index(name) for name in classes})), count, probability)
 
 
 RESTYLING: dict[str, Callable[..., Restyle]] = {

@@ -51,10 +51,10 @@ def read_checkpoint(path: Path) -> Content:
     -> "config", "class_names", "palette", "classes", "iteration", "model" (a state dict),
     "training" (or None) and "versions".
     """
-    if Path(path).suffix in _GRAPHS:
-        raise CheckpointError(f"{path} is {_GRAPHS[Path(path).suffix]}; give the run or checkpoint")
-    is_safetensors = Path(path).suffix == ".safetensors"
-    content = read_safetensors_checkpoint(path) if is_safetensors else read_torch_file(path)
+    suffix = Path(path).suffix
+    if suffix in _GRAPHS:
+        raise CheckpointError(f"{path} is {_GRAPHS[suffix]}; give the run or checkpoint")
+    content = read_safetensors_checkpoint(path) if suffix == ".safetensors" else read_torch_file(path)
     if content.get("format") != FORMAT:
         keys = ", ".join(printable(key)[:80] for key in list(content)[:4])
         raise CheckpointError(
@@ -95,10 +95,7 @@ def upgrade_checkpoint(content: Mapping[str, Any], path: Path) -> Content:
 
 
 def _stages_as_built(content: Content) -> Content:
-    """1 -> 2: an empty ``ibn_stages`` of a DenseNet meant the paper's stages, now none.
-
-    The weights tell which it was: those with instance norms are a network of the first kind.
-    """
+    """1 -> 2: a DenseNet's empty ``ibn_stages`` meant the paper's where its weights have instance norms; now none."""
     try:
         backbone = content["config"]["model"]["backbone"]
         is_meant = backbone["name"].startswith("densenet") and backbone["ibn_stages"] == []
@@ -153,5 +150,4 @@ def load_segmenter(path: Path) -> tuple[Segmenter, RunConfig, dict[str, Any]]:
         model = build_segmenter(architecture, num_classes)
     model.load_state_dict(state)
     set_iteration(model, content["iteration"])
-    meta = {key: value for key, value in content.items() if key not in ("model", "training")}
-    return model.eval(), config, meta
+    return model.eval(), config, {key: value for key, value in content.items() if key not in ("model", "training")}

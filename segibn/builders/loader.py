@@ -14,7 +14,7 @@ from segibn.data.cache_folder import cache_folder
 from segibn.data.color import Degradation
 from segibn.data.dataset import MixedDataset, SegmentationDataset
 from segibn.data.disk_cache import DiskCache
-from segibn.data.frame import Arrays, Frame
+from segibn.data.frame import Frame
 from segibn.data.frames import Frames, preload
 from segibn.data.loader import (
     LARGER,
@@ -39,19 +39,14 @@ logger = logging.getLogger(__name__)
 def build_train_loader(
     config: RunConfig, sets: Sequence[TrainingSet], *, datasets_root: Path | None = None, first_iteration: int = 0
 ) -> TrainLoader:
-    """Build this rank's loader for the iterations from ``first_iteration`` to the last.
-
-    ``sets``: from `training_sets`, the same on every rank.
-    """
+    """Build this rank's loader from ``first_iteration`` on; ``sets``: of `training_sets`, the same on every rank."""
     rank, world_size = rank_and_world()
-    shares = plan_batch(config.optim.global_batch_size, world_size)
     if require_memory(config.data, sets):
-        count = sum(len(one.samples) for one in sets)
-        logger.info("reading %d frames into memory", count)
+        logger.info("reading %d frames into memory", sum(len(one.samples) for one in sets))
     parts = [_build_dataset(config, one, datasets_root) for one in sets]
     sampler = PositionSampler(
         build_plan(config, sets, datasets_root),
-        shares.per_process,
+        plan_batch(config.optim.global_batch_size, world_size).per_process,
         start_iteration=first_iteration,
         end_iteration=config.optim.iterations,
         rank=rank,
@@ -61,31 +56,25 @@ def build_train_loader(
     workers, note = loader_workers(config, world_size)
     if note:
         logger.warning("%s", note)
-    pin_memory = default_device().type == "cuda"
-    return make_loader(dataset, sampler, workers=workers, pin_memory=pin_memory)
+    return make_loader(dataset, sampler, workers=workers, pin_memory=default_device().type == "cuda")
 
 
 def _build_dataset(config: RunConfig, one: TrainingSet, root: Path | None) -> SegmentationDataset:
     data, samples, label_set, resize = config.data, one.samples, one.label_set, one.resize
-    cache: Sequence[Arrays | Frame] | None = None
+    cache: Sequence[Frame] | None = None
     if data.cache == "disk":
         folder = cache_folder(root) / "pixels" / f"{one.dataset.name}_{one.dataset.split}"
         cache = DiskCache(samples, label_set, resize, folder)
         cache.require_space()
     elif data.cache == "memory":
-        threads = auto_workers(rank_and_world()[1])
-        cache = preload(samples, label_set, resize, threads=threads)
+        cache = preload(samples, label_set, resize, threads=auto_workers(rank_and_world()[1]))
     num_early = config.half_size_updates * config.optim.global_batch_size
     more = {"seed": config.seed, "resize": resize, "cache": cache, "num_early": num_early}
-    transforms = build_transform(data), build_transform(data, divisor=2)
-    return SegmentationDataset(samples, label_set, *transforms, **more)
+    return SegmentationDataset(samples, label_set, build_transform(data), build_transform(data, divisor=2), **more)
 
 
 def build_transform(data: DataConfig, divisor: int = 1) -> TrainTransform:
-    """Build what is done to each sample: crop, flip, colours, the user's own.
-
-    ``divisor``: of the crop's size and of the scales, so that a crop shows the same.
-    """
+    """Build what is done to each sample; ``divisor``: of crop size and scales, so that a crop shows the same."""
     (height, width), (low, high) = data.crop_size, data.scale_range
     own = None if data.augmentation_file is None else Path(data.augmentation_file)
     return TrainTransform(
@@ -137,10 +126,5 @@ def build_eval_frames(dataset: DatasetConfig, root: Path, classes: str | None = 
     samples = index_dataset(dataset, root)
     require_targets(samples)
     rank, world_size = rank_and_world()
-    return Frames(
-        tuple(samples),
-        build_label_set(dataset, classes, samples),
-        rank=rank,
-        world_size=world_size,
-        threads=auto_workers(world_size),
-    )
+    labels = build_label_set(dataset, classes, samples)
+    return Frames(tuple(samples), labels, rank, world_size, threads=auto_workers(world_size))

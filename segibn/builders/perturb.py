@@ -22,8 +22,7 @@ def _alike(perturbation: Callable[..., Perturbation]) -> Callable[[Any], dict[st
     """The same perturbation, of the section's other fields, at each of its layers."""
 
     def build(section: Any) -> dict[str, Perturbation]:
-        perturb = perturbation(**section.model_dump(exclude={"layers"}))
-        return dict.fromkeys(section.layers, perturb)
+        return dict.fromkeys(section.layers, perturbation(**section.model_dump(exclude={"layers"})))
 
     return build
 

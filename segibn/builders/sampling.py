@@ -30,8 +30,7 @@ def build_plan(config: RunConfig, sets: Sequence[TrainingSet], datasets_root: Pa
         if isinstance(sampling, UniformSampling):
             streams.append(Stream(len(one.samples)))
         else:
-            index = _class_index(one, datasets_root)
-            table = _focus_table(index, sampling, one)
+            table = _focus_table(_class_index(one, datasets_root), sampling, one)
             streams.append(Stream(len(one.samples), table, sampling.share))
     return Plan(streams, [source.share for source in config.data.mix], seed=config.seed)
 

@@ -42,10 +42,8 @@ def find_dataset(dataset: DatasetConfig, datasets_root: Path) -> Pairing:
     if dataset.names_file is not None:
         pairing = narrow_pairing(pairing, Path(dataset.names_file))
     if (side := dataset.hold_out) is not None:
-        names = [one.name for one in (*pairing.samples, *pairing.orphans)]
-        chosen = held_out(names, side.fraction, side.by, side.seed)
-        kept = pairing.keep(lambda name: (name in chosen) == (side.part == "val"))
-        pairing = replace(kept, official_count=None)
+        chosen = held_out([one.name for one in (*pairing.samples, *pairing.orphans)], side.fraction, side.by, side.seed)
+        pairing = replace(pairing.keep(lambda name: (name in chosen) == (side.part == "val")), official_count=None)
     return pairing
 
 
@@ -76,8 +74,7 @@ def index_dataset(dataset: DatasetConfig, datasets_root: Path) -> list[SamplePat
     DatasetError: a folder, the split or a partner is missing, or drivable maps say no encoding.
     """
     source = dataset_source(dataset.name)
-    pairing = find_dataset(dataset, datasets_root)
-    samples = source.complete(pairing, dataset.split, Path(datasets_root) / source.folder)
+    samples = source.complete(find_dataset(dataset, datasets_root), dataset.split, Path(datasets_root) / source.folder)
     samples = take_fraction(samples, dataset.fraction)
     if source.encodings and (targets := target_paths(samples)):
         _encoding(targets, dataset.encoding)

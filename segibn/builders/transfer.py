@@ -52,9 +52,8 @@ def plan_transfer(
         skipped += ("aux_head.",)
     fresh = tuple(key for key in own if key.startswith(skipped) or (is_update(key) and not has_lora(state)))
     unused = tuple(key for key in state if key.startswith(skipped))
-    wanted = {key: value for key, value in own.items() if key not in fresh}
     taken = {key: value for key, value in state.items() if key not in unused}
-    differences = compare_states(wanted, taken)
+    differences = compare_states({key: value for key, value in own.items() if key not in fresh}, taken)
     if differences:
         raise CheckpointError(
             f"init_from: {source} holds another architecture than the config describes:\n"

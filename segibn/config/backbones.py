@@ -16,29 +16,6 @@ else:
     BackboneName = Literal[BACKBONES]
 
 
-class SwitchableConfig(Frozen):
-    """Switchable whitening's settings (arXiv 1904.09739, section 3.2)."""
-
-    statistics: Annotated[tuple[Literal["bw", "iw", "bn", "in", "ln"], ...], Field(max_length=5)] = (
-        "bw",
-        "iw",
-        "bn",
-        "in",
-        "ln",
-    )
-    """Batch and instance whitening, batch, instance and layer norm; RobustNet mixes [bw, iw]."""
-    iterations: values.NewtonSteps = 5
-    """Steps of Newton's iteration for the inverse square root."""
-    momentum: values.PositiveFraction = 0.01
-    """Share of a batch in the running statistics; the authors' 0.99 is what they keep."""
-
-    @model_validator(mode="after")
-    def _some(self) -> "SwitchableConfig":
-        if not self.statistics or len(set(self.statistics)) < len(self.statistics):
-            raise ValueError("statistics: name at least one, each once")
-        return self
-
-
 class IbnWhereConfig(Frozen):
     """Which batch norms IBN replaces (``segibn.models.surgery``)."""
 
@@ -110,11 +87,6 @@ class BackboneConfig(_Surgery):
     ibn_affine: bool = True
     """Whether the instance norms of variant b have weight and bias; false = RobustNet's ISW network
     (arXiv 2103.15597), which ``generalise.whitening`` needs; residual networks only."""
-    whitening: Literal["none", "switchable"] = "none"
-    """switchable = switchable whitening (arXiv 1904.09739) instead of the instance norms of variant
-    b; it costs time at inference too; residual networks only."""
-    switchable: SwitchableConfig | None = None
-    """With ``whitening: switchable``: which statistics it mixes and how; null = the paper's."""
 
     @property
     def network(self) -> str:
@@ -132,20 +104,14 @@ class BackboneConfig(_Surgery):
         built = self.options
         changed_options(self.name, built["ibn"], {key: built[key] for key in DEFAULTS})
         self.check_surgery(self.ibn, ("share",), ("a", "a2", "b", "share"))
-        if self.ibn_ease and (self.whitening != "none" or not self.ibn_affine):
-            raise ValueError("ibn_ease has no whitening and no ibn_affine: false; leave one out")
+        if self.ibn_ease and not self.ibn_affine:
+            raise ValueError("ibn_ease has no ibn_affine: false; leave one out")
         if self.ibn == "none" and (self.ibn_stages is not None or self.ibn_ratio is not None):
             raise ValueError("ibn_stages and ibn_ratio need an ibn; set it or leave them out")
         if self.ibn_ratio is not None and self.ibn not in ("a", "ad", "a2"):
             raise ValueError(f"ibn {self.ibn} has no ratio to choose; leave ibn_ratio out")
-        if self.switchable is not None and self.whitening != "switchable":
-            raise ValueError("`switchable` belongs to whitening: switchable; leave one out")
-        if self.ibn != "b" and (not self.ibn_affine or self.whitening != "none"):
-            option = "whitening: switchable" if self.ibn_affine else "ibn_affine: false"
-            raise ValueError(f"{option} changes the norms of ibn b; set ibn to b or leave it out")
-        if not self.ibn_affine and self.whitening != "none":
-            fix = "leave one out"
-            raise ValueError(f"switchable whitening has no instance norms, so no ibn_affine; {fix}")
+        if self.ibn != "b" and not self.ibn_affine:
+            raise ValueError("ibn_affine: false changes the norms of ibn b; set ibn to b or leave it out")
         return self
 
 
@@ -186,19 +152,15 @@ class TimmBackboneConfig(_Surgery):
     def _check(self) -> "TimmBackboneConfig":
         self.check_surgery(self.ibn, ("a", "b", "share"), ("a", "b", "share"))
         for key in ("lora_rank", "lora_alpha"):
-            changed = getattr(self, key) != type(self).model_fields[key].default
-            if changed and self.tuning != "lora":
+            if self.tuning != "lora" and getattr(self, key) != type(self).model_fields[key].default:
                 raise ValueError(f"{key} belongs to tuning lora; leave it out for {self.tuning}")
         return self
-
-
-_WITH_OWN_SECTION = ("timm",)
 
 
 def _section(value: Any) -> str:
     """Which class a section is of; a name that is left out is the default one."""
     name = value.get("name") if isinstance(value, Mapping) else getattr(value, "name", None)
-    return name if name in _WITH_OWN_SECTION else "own"
+    return "timm" if name == "timm" else "own"
 
 
 AnyBackboneConfig = Annotated[

@@ -82,8 +82,7 @@ class HoldOutConfig(Frozen):
 
 def divides(val: Any) -> TypeGuard[Mapping[str, Any]]:
     """Whether a config's ``data.val`` is ``{fraction: 0.2}``, a share of ``data.train``."""
-    known = {"fraction", "by", "seed"}
-    return isinstance(val, Mapping) and "fraction" in val and val.keys() <= known
+    return isinstance(val, Mapping) and "fraction" in val and val.keys() <= {"fraction", "by", "seed"}
 
 
 class DatasetConfig(Frozen):
@@ -130,8 +129,7 @@ class DatasetConfig(Frozen):
     @model_validator(mode="after")
     def _check(self) -> "DatasetConfig":
         if (self.name == "folder") != (self.folder is not None):
-            keys = "`folder:` (images, targets, labels)"
-            raise ValueError(f"{keys} belongs to `name: folder`, and is needed there")
+            raise ValueError("`folder:` (images, targets, labels) belongs to `name: folder`, and is needed there")
         if self.encoding != "auto" and not dataset_source(self.name).encodings:
             owners = ", ".join(one.name for one in dataset_sources() if one.encodings)
             raise ValueError(f"`encoding` belongs to {owners}; remove it for {self.name}")
@@ -262,13 +260,9 @@ class DataConfig(Frozen):
 
     @model_validator(mode="after")
     def _check(self) -> "DataConfig":
-        for name in ("scale_range", "aspect_range"):
-            low, high = getattr(self, name)
-            if not 0 < low <= high:
-                raise ValueError(f"{name} {(low, high)}: give [low, high], 0 < low <= high")
         if self.augmentation and self.augmentation_file:
             raise ValueError("give augmentation or augmentation_file, not both")
-        for name in ("blur_sigma", "noise_sigma", "jpeg_quality"):
+        for name in ("scale_range", "aspect_range", "blur_sigma", "noise_sigma", "jpeg_quality"):
             limits = getattr(self, name)
             if limits and limits[0] > limits[1]:
                 raise ValueError(f"{name} {limits}: give [low, high], low <= high")
@@ -277,8 +271,14 @@ class DataConfig(Frozen):
             raise ValueError(
                 f"mix: the shares add up to {float(mixed):g} and leave nothing for data.train; keep their sum below 1"
             )
-        for source in self.sources:
-            _check_classes(source.name, self.classes)
+        for name in (source.name for source in self.sources):
+            known = () if name == OWN else dataset_source(name).schemes
+            if self.classes in (None, *known):
+                continue
+            if len(known) < 2:
+                raise ValueError(f"classes {self.classes}: {name} has only its own classes; remove the key")
+            owners = " or ".join(one.name for one in dataset_sources() if self.classes in one.schemes)
+            raise ValueError(f"classes {self.classes} needs {owners}, not {name}")
         wanted = getattr(self.sampling, "min_pixels", 0)
         if self.resize is not None and wanted > self.resize[0] * self.resize[1]:
             raise ValueError(f"sampling.min_pixels {wanted}: more than resize {self.resize} has")
@@ -293,13 +293,3 @@ class DataConfig(Frozen):
     def title(self) -> str:
         """Name of what is trained on: ``gta5:train``, ``gta5:train+camvid:train``."""
         return "+".join(dataset.title for dataset in self.sources)
-
-
-def _check_classes(name: str, wanted: str | None) -> None:
-    known = () if name == OWN else dataset_source(name).schemes
-    if wanted is None or wanted in known:
-        return
-    if len(known) < 2:
-        raise ValueError(f"classes {wanted}: {name} has only its own classes; remove the key")
-    owners = " or ".join(one.name for one in dataset_sources() if wanted in one.schemes)
-    raise ValueError(f"classes {wanted} needs {owners}, not {name}")

@@ -115,8 +115,7 @@ class _Place:
             return ""
         key = next(part for part in reversed(self.path) if not part.isdigit())
         value = list(self.default) if isinstance(self.default, tuple) else self.default
-        shown = str(value).lower() if isinstance(value, bool) else str(value)
-        return f", as in {key}: {shown}"
+        return f", as in {key}: {str(value).lower() if isinstance(value, bool) else str(value)}"
 
 
 def _element(annotation: Any, index: int) -> Any:
@@ -183,8 +182,7 @@ def _what(item: dict[str, Any], got: Any, place: _Place) -> str:
         hint = "; write it in quotes"
     else:
         hint = did_you_mean(got, choices, 1) if isinstance(got, str) else ""
-    example = "" if literals and len(members) == 1 else place.example
-    return f"must be {describe(place.type)}{hint or example}"
+    return f"must be {describe(place.type)}{hint or ('' if literals and len(members) == 1 else place.example)}"
 
 
 def _likely_key(place: _Place, root: type[BaseModel]) -> str:

@@ -50,8 +50,7 @@ def validate(tree: Mapping[str, Any], source: str) -> RunConfig:
     if getattr(head, "atrous_rates", ()) is not None or stride is None:
         return config
     head = head.model_copy(update={"atrous_rates": ATROUS_RATES[stride]})
-    model = config.model.model_copy(update={"head": head})
-    return config.model_copy(update={"model": model})
+    return config.model_copy(update={"model": config.model.model_copy(update={"head": head})})
 
 
 def dump_config(config: RunConfig) -> str:
@@ -116,8 +115,7 @@ def _merge(parent: dict[str, Any], child: dict[str, Any]) -> dict[str, Any]:
     for key in parent.keys() & child.keys():
         old, new = parent[key], child[key]
         if isinstance(old, dict) and isinstance(new, dict):
-            same_kind = new.get("name", old.get("name")) == old.get("name")
-            merged[key] = _merge(old, new) if same_kind else new
+            merged[key] = _merge(old, new) if new.get("name", old.get("name")) == old.get("name") else new
     return merged
 
 
@@ -126,11 +124,10 @@ def _apply_override(tree: dict[str, Any], override: str) -> None:
     *parents, last = key.split(".")
     if not equals or not all([*parents, last]):
         raise ConfigError(f"override '{override}' must look like optim.lr=0.02")
-    value = parse_yaml(text, f"the value of override '{override}'")
     node = tree
     for parent in parents:
         child = node.get(parent)
         if not isinstance(child, dict):
             child = node[parent] = {}
         node = child
-    node[last] = value
+    node[last] = parse_yaml(text, f"the value of override '{override}'")

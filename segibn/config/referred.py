@@ -40,5 +40,4 @@ def with_copies(config: RunConfig) -> tuple[RunConfig, dict[str, Path]]:
         original = Path(mapping[key])
         mapping[key] = f"{FOLDER}/{path}/{original.name}"
         originals[mapping[key]] = original
-    data = DataConfig.model_validate(tree["data"])
-    return config.model_copy(update={"data": data}), originals
+    return config.model_copy(update={"data": DataConfig.model_validate(tree["data"])}), originals

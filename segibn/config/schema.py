@@ -14,7 +14,7 @@ from segibn.config.generalise import GeneraliseConfig
 from segibn.config.model import ModelConfig
 from segibn.config.values import Frozen
 
-CONFIG_VERSION: Literal[3] = 3
+CONFIG_VERSION: Literal[4] = 4
 """Version of what is below; `segibn.config.upgrade` reads files of earlier ones."""
 
 
@@ -165,7 +165,7 @@ class EvaluationConfig(Frozen):
 class RunConfig(Frozen):
     """One training run."""
 
-    config_version: Literal[3] = CONFIG_VERSION
+    config_version: Literal[4] = CONFIG_VERSION
     """Version of this file's keys; without it, a file is read as the first version meant it."""
     name: values.Name
     """Name of the run, of its folder and of its results; the config file's stem if not given."""

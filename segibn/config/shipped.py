@@ -40,14 +40,12 @@ def shipped_or_file(text: str) -> Path:
 def shipped_configs() -> dict[str, Path]:
     """Return name -> file of all shipped configs, inference configs among them."""
     folder = configs_folder()
-    files = sorted(folder.rglob("*.yaml"))
-    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in files}
+    return {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.yaml"))}
 
 
 def names_config(text: str) -> bool:
     """Whether a word means a config where runs may be meant too: a YAML file or a shipped name."""
-    is_shipped = not os.path.exists(text) and text in shipped_configs()
-    return Path(text).suffix in _SUFFIXES or is_shipped
+    return Path(text).suffix in _SUFFIXES or (not os.path.exists(text) and text in shipped_configs())
 
 
 def find_config(given: str | Path) -> Path:
@@ -70,8 +68,7 @@ def find_config(given: str | Path) -> Path:
         return path  # whoever reads it says what lies beside it
     if os.path.isdir(path):
         raise ConfigError(f"{printable(given)} is a folder, no config; name a YAML file")
-    beside = {str(found) for found in path.parent.glob("*.yaml")}
-    hint = did_you_mean(name, [*shipped, *sorted(beside)])
+    hint = did_you_mean(name, [*shipped, *sorted({str(found) for found in path.parent.glob("*.yaml")})])
     if not hint:
         ends = {full.rpartition("/")[2]: full for full in shipped}  # camera_ibn, real/camera_ibn
         hint = did_you_mean(name, ends, 1)

@@ -1,8 +1,9 @@
 """Config files of earlier versions, brought to the present schema; a line for every change.
 
 A file without ``config_version`` is of version 1. A change that makes a file of yesterday invalid,
-or mean something else, adds one to CONFIG_VERSION and a pure function to STEPS, which also takes
-files that state only a part (a parent, a child). New keys with a default need no step.
+or mean something else, adds one to CONFIG_VERSION and a function to STEPS, which changes a mapping
+in place and also takes files that state only a part (a parent, a child). New keys with a default
+need no step.
 """
 
 import copy
@@ -13,10 +14,9 @@ from segibn.config.schema import CONFIG_VERSION
 from segibn.errors import ConfigError
 
 Tree = dict[str, Any]
-Step = Callable[[Tree], tuple[Tree, list[str]]]
+Step = Callable[[Tree], str | None]
 
 _NEVER = 1_000_000  # no version will have this number
-_WITH_RATIO = ("a", "ad", "a2")
 
 
 def upgrade_config(tree: Mapping[str, Any], source: str) -> tuple[Tree, list[str]]:
@@ -29,39 +29,47 @@ def upgrade_config(tree: Mapping[str, Any], source: str) -> tuple[Tree, list[str
         reads = f"this version of segibn reads up to {CONFIG_VERSION}; update segibn"
         raise ConfigError(f"{source} has config_version {version}, {reads}")
     try:
-        upgraded, notes = copy.deepcopy(dict(tree)), []
+        upgraded = copy.deepcopy(dict(tree))
     except RecursionError:
         raise ConfigError(f"{source} is nested too deeply for a config") from None
-    for earlier in range(version, CONFIG_VERSION):
-        upgraded, changes = STEPS[earlier](upgraded)
-        notes += changes
-    return {**upgraded, "config_version": CONFIG_VERSION}, notes
+    try:
+        notes = [STEPS[earlier](upgraded) for earlier in range(version, CONFIG_VERSION)]
+    except ConfigError as error:
+        raise ConfigError(f"{source}: {error}") from None
+    return {**upgraded, "config_version": CONFIG_VERSION}, [note for note in notes if note]
 
 
-def _without_idle_ratio(tree: Tree) -> tuple[Tree, list[str]]:
+def _section(tree: Any, *path: str) -> Tree:
+    """What stands at a path, to be changed; empty where that is no mapping."""
+    for key in path:
+        tree = tree.get(key) if isinstance(tree, dict) else None
+    return tree if isinstance(tree, dict) else {}
+
+
+def _without_idle_ratio(tree: Tree) -> str | None:
     """1 -> 2: a ratio beside a variant that has none was ignored once and is refused now."""
-    model = tree.get("model")
-    if not isinstance(model, dict) or not isinstance(model.get("backbone"), dict):
-        return tree, []
-    backbone: Tree = model["backbone"]
+    backbone = _section(tree, "model", "backbone")
     ibn = backbone.get("ibn")
-    if backbone.get("ibn_ratio") is None or ibn is None or ibn in _WITH_RATIO:
-        return tree, []
-    kept = {key: value for key, value in backbone.items() if key != "ibn_ratio"}
-    note = f"model.backbone.ibn_ratio is left out: ibn {ibn} has none and never used it"
-    return {**tree, "model": {**model, "backbone": kept}}, [note]
+    if backbone.get("ibn_ratio") is None or ibn in (None, "a", "ad", "a2"):
+        return None
+    del backbone["ibn_ratio"]
+    return f"model.backbone.ibn_ratio is left out: ibn {ibn} has none and never used it"
 
 
-def _without_kernels(tree: Tree) -> tuple[Tree, list[str]]:
+def _without_kernels(tree: Tree) -> str | None:
     """2 -> 3: there is one way to compute IBN's norms on a GPU, PyTorch's."""
-    engine = tree.get("engine")
-    if not isinstance(engine, dict) or "ibn_kernels" not in engine:
-        return tree, []
-    kept = {key: value for key, value in engine.items() if key != "ibn_kernels"}
-    note = "engine.ibn_kernels is left out: the Triton kernels are gone; see engine.compile"
-    notes = [note] if engine["ibn_kernels"] == "triton" else []
-    return {**tree, "engine": kept}, notes
+    if _section(tree, "engine").pop("ibn_kernels", None) != "triton":
+        return None
+    return "engine.ibn_kernels is left out: the Triton kernels are gone; see engine.compile"
 
 
-STEPS: Mapping[int, Step] = {1: _without_idle_ratio, 2: _without_kernels}
+def _without_switchable_whitening(tree: Tree) -> None:
+    """3 -> 4: instance norms are all that stands at b's places."""
+    backbone = _section(tree, "model", "backbone")
+    backbone.pop("switchable", None)
+    if backbone.pop("whitening", "none") != "none":
+        raise ConfigError("model.backbone.whitening: switchable whitening is gone; leave it out and train anew")
+
+
+STEPS: Mapping[int, Step] = {1: _without_idle_ratio, 2: _without_kernels, 3: _without_switchable_whitening}
 """From each version to the next."""

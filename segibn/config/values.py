@@ -86,7 +86,6 @@ Temperature = Annotated[_Real, Field(ge=1e-6, le=100.0)]  # of a softmax over sh
 GiB = Annotated[_Real, Field(gt=0.0, le=1e6)]
 Repeats = Annotated[_Whole, Field(ge=1, le=100)]  # ten times the paper's
 Clusters = Annotated[_Whole, Field(ge=2, le=50)]  # of sorted numbers
-NewtonSteps = Annotated[_Whole, Field(ge=1, le=30)]  # each doubles the digits
 Pictures = Annotated[_Whole, Field(ge=0, le=1000)]
 Workers = Annotated[_Whole, Field(ge=0, le=256)]  # processes
 Seed = Annotated[_Whole, Field(ge=0, lt=1 << 63)]  # what random generators take

@@ -72,8 +72,7 @@ class IndexJob:
         find = partial(_index_frame, label_set=self.label_set, resize=self.resize)
         jobs = jobs if len(self.samples) >= _WORTH_PROCESSES else 1
         paths = [sample.target for sample in self.samples]
-        indexed = map_in_processes(find, paths, jobs, _CHUNK, "reading the label maps")
-        for number, (counts, found) in enumerate(indexed):
+        for number, (counts, found) in enumerate(map_in_processes(find, paths, jobs, _CHUNK, "reading the label maps")):
             pixels.append(counts)
             points.append(np.insert(found, 0, number, axis=1))
             if progress is not None:
@@ -114,8 +113,7 @@ class IndexJob:
             raise DatasetError(
                 f"{error.filename}: cannot be read ({error.strerror}); unpack the data set again"
             ) from error
-        names = zip(self._names(), found, strict=True)
-        facts = [[name, status.st_size, status.st_mtime_ns] for name, status in names]
+        facts = [[name, status.st_size, status.st_mtime_ns] for name, status in zip(self._names(), found, strict=True)]
         return _hash([facts, self._settings()])
 
     def _names(self) -> list[str]:
@@ -132,8 +130,7 @@ class IndexJob:
                 if str(stored["fingerprint"]) != mark:
                     logger.warning("%s: the label files have changed since; built anew", file)
                     return None
-                names = ("pixels", "frame", "train_id", "place")
-                return ClassIndex(**{name: stored[name] for name in names})
+                return ClassIndex(**{name: stored[name] for name in ("pixels", "frame", "train_id", "place")})
         except FileNotFoundError:
             return None
         except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error) as error:

@@ -30,10 +30,7 @@ def draw_jitter(strengths: Sequence[float], rng: np.random.Generator) -> list[tu
 
 
 def adjust(image: np.ndarray, steps: list[tuple[int, float]]) -> np.ndarray:
-    """Change colours on a copy, step by step, rounded once.
-
-    ``steps``: (0 brightness, 1 contrast, 2 saturation, by a factor >= 0), or (3 hue, by turns).
-    """
+    """Change a copy by steps (0 brightness, 1 contrast, 2 saturation: factor >= 0; 3 hue: turns), rounded once."""
     if not steps:
         return image
     pixels = image.astype(np.float32)
@@ -115,6 +112,5 @@ def add_noise(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.n
 
 def compress(image: np.ndarray, quality: int) -> np.ndarray:
     """Write as JPEG, colours at half the resolution, and read again; libjpeg's quality, 1..100."""
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)
-    _, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     return cv2.cvtColor(cv2.imdecode(data, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)

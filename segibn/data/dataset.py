@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch.utils.data import ConcatDataset, Dataset
 
-from segibn.data.frame import ArrayFrame, Arrays, Frame, open_frame
+from segibn.data.frame import Frame, open_frame
 from segibn.data.plan import Draw
 from segibn.data.samples import SamplePaths
 from segibn.data.transforms import TrainTransform
@@ -39,7 +39,7 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
     seed: int = 0
     resize: tuple[int, int] | None = None
     """(H, W) of the frames before the transform; None for native size."""
-    cache: Sequence[Arrays | Frame] | None = None
+    cache: Sequence[Frame] | None = None
     """Every sample already resized, from `frames.preload` or a `DiskCache`."""
 
     def __len__(self) -> int:
@@ -48,31 +48,26 @@ class SegmentationDataset(Dataset[dict[str, Any]]):
     def __getitem__(self, key: Draw | tuple[int, int]) -> dict[str, Any]:
         """-> ``image`` (3, H, W), channels last, ``target`` (H, W), ``name``, ``position``."""
         position, index, focus = Draw(*key)
-        frame = self._frame(index)
-        transform = self.early_transform if position < self.num_early else self.transform
-        if transform is None:
-            image, target = frame.read()
+        if self.cache is None:
+            frame = open_frame(self.samples[index], self.label_set, self.resize)
         else:
-            image, target = transform(frame, sample_seed(self.seed, position), focus)
+            frame = self.cache[index]
+        transform = self.early_transform if position < self.num_early else self.transform
+        arrays = frame.read() if transform is None else transform(frame, sample_seed(self.seed, position), focus)
+        image, target = (torch.from_numpy(np.ascontiguousarray(array)) for array in arrays)
         return {
-            "image": torch.from_numpy(np.ascontiguousarray(image)).permute(2, 0, 1),
-            "target": torch.from_numpy(np.ascontiguousarray(target)),
+            "image": image.permute(2, 0, 1),
+            "target": target,
             "name": self.samples[index].name,
             "position": position,
         }
-
-    def _frame(self, index: int) -> Frame:
-        if self.cache is None:
-            return open_frame(self.samples[index], self.label_set, self.resize)
-        cached = self.cache[index]
-        return ArrayFrame(*cached) if isinstance(cached, tuple) else cached
 
 
 class MixedDataset(ConcatDataset[dict[str, Any]]):
     """Several `SegmentationDataset` of the same classes, in the order of the plan's streams."""
 
     @property
-    def cache(self) -> Sequence[Arrays | Frame] | None:
+    def cache(self) -> Sequence[Frame] | None:
         """The cache of the first part that has one."""
         return next((part.cache for part in self.datasets if part.cache is not None), None)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from segibn.data.frame import Arrays, Size, open_frame
+from segibn.data.frame import ArrayFrame, Arrays, Size, open_frame
 from segibn.data.frames import estimate_gib
 from segibn.data.samples import SamplePaths
 from segibn.errors import DatasetError
@@ -22,18 +22,16 @@ from segibn.files.writing import atomic_path
 from segibn.labels.label_set import LabelSet
 
 
-class PixelFrame:
+class PixelFrame(ArrayFrame):
     """A frame in (H, W, 4) uint8: red, green, blue and train id."""
 
     def __init__(self, pixels: np.ndarray) -> None:
-        self._pixels = pixels
-        self.size: Size = (pixels.shape[0], pixels.shape[1])
+        super().__init__(pixels[..., :3], pixels[..., 3])
 
     def read(self, box: Box | None = None) -> Arrays:
         """Copy a window."""
-        top, left, bottom, right = box or (0, 0, *self.size)
-        window = self._pixels[top:bottom, left:right]
-        return np.ascontiguousarray(window[..., :3]), np.ascontiguousarray(window[..., 3])
+        image, target = super().read(box)
+        return np.ascontiguousarray(image), np.ascontiguousarray(target)
 
 
 @dataclass(frozen=True, eq=False)

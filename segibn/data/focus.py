@@ -19,8 +19,7 @@ class FocusTable:
     """
 
     def __init__(self, index: ClassIndex, probabilities: np.ndarray, *, by_frame: bool, min_pixels: int = 1) -> None:
-        enough = index.pixels[index.frame, index.train_id] >= min_pixels
-        chosen = np.flatnonzero(enough)
+        chosen = np.flatnonzero(index.pixels[index.frame, index.train_id] >= min_pixels)
         order = chosen[np.argsort(index.train_id[chosen], kind="stable")]
         self._frame, self._place = index.frame[order], index.place[order]
         self._ends = np.cumsum(np.bincount(index.train_id[order], minlength=len(probabilities)))

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segibn.data.frame import Arrays, open_frame
+from segibn.data.frame import ArrayFrame, open_frame
 from segibn.data.samples import SamplePaths
 from segibn.files.pictures import image_size
 from segibn.files.pool import map_in_threads
@@ -40,19 +40,18 @@ class Frames:
     def __iter__(self) -> Iterator[Frame]:
         """Yield the frames; errors as `open_frame`."""
         mine = self.samples[self.rank :: self.world_size]
-        loaded = map_in_threads(
+        for sample, (image, target) in map_in_threads(
             lambda sample: open_frame(sample, self.label_set).read(), mine, self.threads, self.ahead
-        )
-        for sample, (image, target) in loaded:
+        ):
             yield sample.name, image, target
 
 
 def preload(
     samples: Sequence[SamplePaths], label_set: LabelSet, resize: tuple[int, int] | None = None, *, threads: int = 2
-) -> list[Arrays]:
+) -> list[ArrayFrame]:
     """Decode every sample, in the order given, and resize it to (H, W); errors as `open_frame`."""
     loaded = map_in_threads(lambda one: open_frame(one, label_set, resize).read(), samples, threads)
-    return [arrays for _, arrays in loaded]
+    return [ArrayFrame(*arrays) for _, arrays in loaded]
 
 
 def estimate_gib(samples: Sequence[SamplePaths], resize: tuple[int, int] | None) -> float:
@@ -60,7 +59,6 @@ def estimate_gib(samples: Sequence[SamplePaths], resize: tuple[int, int] | None)
     if resize is not None:
         pixels = float(resize[0] * resize[1])
     else:
-        count = min(_HEADERS_READ, len(samples))
-        chosen = np.linspace(0, len(samples) - 1, count).astype(int)
+        chosen = np.linspace(0, len(samples) - 1, min(_HEADERS_READ, len(samples))).astype(int)
         pixels = float(np.mean([np.prod(image_size(samples[i].image)) for i in chosen]))
     return len(samples) * pixels * _BYTES_PER_PIXEL / 2**30

@@ -39,7 +39,12 @@ class Framing:
     def __call__(self, image: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Change image (H, W, 3) and train ids (H, W), uint8; the inputs stay as they are."""
         if self.as_robustnet:
-            return self._as_robustnet(image, target)
+            image, target = self._scaled(
+                image, target, (int(image.shape[1] / image.shape[0] * self.height), self.height)
+            )
+            # The padding goes on both sides, but the cut begins where it would without.
+            starts = [max(0, pixels) + round(pixels / 2) for pixels in np.subtract(self.crop, target.shape).tolist()]
+            return _cut(image, starts, self.crop, 0), _cut(target, starts, self.crop, 0)
         height, width = image.shape[:2]
         if self.scale is not None:
             return self._scaled(image, target, (int(width * self.scale), int(height * self.scale)))
@@ -54,14 +59,6 @@ class Framing:
         starts = [int(missing / 2) for missing in np.subtract(self.crop, target.shape)]
         return _cut(image, starts, self.crop, 0), _cut(target, starts, self.crop, IGNORE_INDEX)
 
-    def _as_robustnet(self, image: np.ndarray, target: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        size = (int(image.shape[1] / image.shape[0] * self.height), self.height)
-        image, target = self._scaled(image, target, size)
-        # The padding goes on both sides, but the cut begins where it would without.
-        missing = np.subtract(self.crop, target.shape).tolist()
-        starts = [max(0, pixels) + round(pixels / 2) for pixels in missing]
-        return _cut(image, starts, self.crop, 0), _cut(target, starts, self.crop, 0)
-
     @staticmethod
     def _scaled(image: np.ndarray, target: np.ndarray, size: Size) -> tuple[np.ndarray, np.ndarray]:
         """To a size (W, H) by Pillow."""
@@ -71,11 +68,5 @@ class Framing:
 
 def _cut(array: np.ndarray, starts: Sequence[int], size: Size, fill: int) -> np.ndarray:
     """What falls into ``size`` of an array that begins at ``starts``, maybe below 0."""
-    out = np.full((*size, *array.shape[2:]), fill, array.dtype)
-    source, place = [], []
-    for start, have, wanted in zip(starts, array.shape[:2], size, strict=True):
-        first, last = max(0, -start), min(have, wanted - start)
-        source.append(slice(first, last))
-        place.append(slice(first + start, last + start))
-    out[tuple(place)] = array[tuple(source)]
-    return out
+    shift = np.array([[1, 0, starts[1]], [0, 1, starts[0]]], np.float64)
+    return cv2.warpAffine(array, shift, (size[1], size[0]), flags=cv2.INTER_NEAREST, borderValue=fill)

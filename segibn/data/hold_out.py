@@ -60,5 +60,4 @@ def _sequences(names: Collection[str]) -> dict[str, str]:
 
 def _place(unit: str, seed: int) -> float:
     """-> [0, 1), always the same for a sequence and a seed."""
-    digest = hashlib.sha256(f"{seed}/{unit}".encode("utf-8", "surrogateescape")).digest()
-    return int.from_bytes(digest[:6]) / 2**48
+    return int.from_bytes(hashlib.sha256(f"{seed}/{unit}".encode("utf-8", "surrogateescape")).digest()[:6]) / 2**48

@@ -107,8 +107,7 @@ def _explained(error: Exception, workers: int) -> SegibnError | None:
     text, fewer = str(error), f"fewer data.workers (now {workers})"
     if isinstance(error, SegibnError):  # a worker's comes with its traceback
         kind = type(error)
-        marker = f"{kind.__module__}.{kind.__qualname__}: "
-        return kind(text.rpartition(marker)[2].strip())
+        return kind(text.rpartition(f"{kind.__module__}.{kind.__qualname__}: ")[2].strip())
     if isinstance(error, MemoryError) or "Insufficient memory" in text:  # OpenCV's words
         return SegibnError(f"out of memory while loading samples; use {fewer}")
     if "DataLoader worker (pid" in text:
@@ -147,9 +146,8 @@ def auto_workers(world_size: int = 1) -> int:
 
 def collate(samples: list[dict[str, Any]]) -> dict[str, Any]:
     """Stack samples into a batch, channels last; SegibnError: no shared memory."""
-    images = _shared(torch.stack([sample["image"].permute(1, 2, 0) for sample in samples]))
     return {
-        "image": images.permute(0, 3, 1, 2),
+        "image": _shared(torch.stack([sample["image"].permute(1, 2, 0) for sample in samples])).permute(0, 3, 1, 2),
         "target": _shared(torch.stack([sample["target"] for sample in samples])),
         "name": [sample["name"] for sample in samples],
         "position": _shared(torch.tensor([sample["position"] for sample in samples])),

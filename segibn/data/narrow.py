@@ -38,11 +38,9 @@ def narrow_pairing(pairing: Pairing, names_file: Path) -> Pairing:
 
 def read_names(names_file: Path) -> list[str]:
     """Return the lines of a list of samples; DatasetError: no file, no name, or one twice."""
-    text = read_small_text(Path(names_file), LIST_LIMIT, DatasetError)
-    names = [nfc(entry) for entry in list_entries(text)]
+    names = [nfc(entry) for entry in list_entries(read_small_text(Path(names_file), LIST_LIMIT, DatasetError))]
     if not names:
-        fix = "write one sample name a line"
-        raise DatasetError(f"{printable(names_file)}: lists no sample; {fix}")
+        raise DatasetError(f"{printable(names_file)}: lists no sample; write one sample name a line")
     _refuse_repeats(names_file, names)
     return names
 

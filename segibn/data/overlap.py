@@ -19,8 +19,7 @@ def overlap(train: Sources, val: Sequence[SamplePaths]) -> str:
     """Say which frames of ``val`` are trained on, whatever links lead to a file; "" if none."""
     held = {_identity(sample.image): sample for sample in val}
     for number, samples in enumerate(train):
-        keys = (_identity(sample.image) for sample in samples)
-        shared = [held[key] for key in keys if key in held]
+        shared = [held[key] for key in (_identity(sample.image) for sample in samples) if key in held]
         if shared:
             first = shared[0]
             return (

@@ -66,8 +66,7 @@ class Plan:
         turn = position
         if not self._is_uniform:
             iteration, slot = divmod(position, batch_size)
-            order = _slots(batch_size, self.seed, iteration)
-            turn = iteration * batch_size + int(order[slot])
+            turn = iteration * batch_size + int(_slots(batch_size, self.seed, iteration)[slot])
         number, count = place(turn, self.shares)
         index, focus = self.streams[number].draw(count, self.seed, number)
         return Draw(position, self._first_index[number] + index, focus)
@@ -92,8 +91,7 @@ class PositionSampler:
         batch_size = self.batch_size_per_rank * self.world_size
         for iteration in range(self.start_iteration, self.end_iteration):
             first = iteration * batch_size + self.rank * self.batch_size_per_rank
-            positions = range(first, first + self.batch_size_per_rank)
-            yield [self.plan.draw(position, batch_size) for position in positions]
+            yield [self.plan.draw(position, batch_size) for position in range(first, first + self.batch_size_per_rank)]
 
 
 @dataclass(frozen=True)
@@ -122,8 +120,7 @@ def plan_batch(global_batch: int, processes: int, most_per_process: int | None =
     per_process = global_batch // processes
     most = per_process if most_per_process is None else most_per_process
     divisors = (n for n in range(1, per_process + 1) if per_process % n == 0)
-    steps = next(n for n in divisors if per_process // n <= most)
-    return BatchPlan(per_process, steps)
+    return BatchPlan(per_process, next(n for n in divisors if per_process // n <= most))
 
 
 def place(position: int, shares: Sequence[Fraction]) -> tuple[int, int]:

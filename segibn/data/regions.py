@@ -23,10 +23,8 @@ def class_regions(target: np.ndarray, num_classes: int) -> tuple[np.ndarray, np.
     -> Pixels (K,) int64, and points (M, 3) int32: train id, row, column, by train id, then cell.
     """
     cells = grid(*target.shape)
-    histograms = [np.bincount(target[cell].ravel(), minlength=256) for cell in cells]
-    counts = np.stack(histograms)[:, :num_classes]
-    areas = np.array([target[cell].size for cell in cells])
-    chosen = (counts > 0) & (counts * _SMALLEST_SHARE >= areas[:, None])
+    counts = np.stack([np.bincount(target[cell].ravel(), minlength=256) for cell in cells])[:, :num_classes]
+    chosen = (counts > 0) & (counts * _SMALLEST_SHARE >= np.array([target[cell].size for cell in cells])[:, None])
     pixels = counts.sum(axis=0)
     for train_id in np.flatnonzero((pixels > 0) & ~chosen.any(axis=0)):
         chosen[counts[:, train_id].argmax(), train_id] = True
@@ -57,8 +55,7 @@ def _central_pixel(target: np.ndarray, cell: Cell, train_id: int) -> tuple[int, 
     if not mask[row, column]:
         rows, columns = np.nonzero(mask)
         # count times the squared distance to the mean, but for a constant: exact in integers.
-        distance = count * (rows**2 + columns**2) - 2 * (rows * row_sum + columns * column_sum)
-        nearest = distance.argmin()
+        nearest = (count * (rows**2 + columns**2) - 2 * (rows * row_sum + columns * column_sum)).argmin()
         row, column = int(rows[nearest]), int(columns[nearest])
     return cell[0].start + row, cell[1].start + column
 

@@ -45,11 +45,9 @@ class Pairing:
 
     def keep(self, wanted: Callable[[str], bool]) -> "Pairing":
         """Return the part of it whose names are wanted; the official count stays."""
-        return Pairing(
-            tuple(sample for sample in self.samples if wanted(sample.name)),
-            tuple(orphan for orphan in self.orphans if wanted(orphan.name)),
-            self.official_count,
-        )
+        samples = tuple(sample for sample in self.samples if wanted(sample.name))
+        orphans = tuple(orphan for orphan in self.orphans if wanted(orphan.name))
+        return Pairing(samples, orphans, self.official_count)
 
     @property
     def partial_note(self) -> str:
@@ -72,12 +70,9 @@ def pair_by_name(
     if targets is None:
         samples = tuple(SamplePaths(name, images[name], None) for name in sorted(images))
         return Pairing(samples, official_count=official_count)
-    both = sorted(images.keys() & targets.keys())
-    alone = sorted(images.keys() - targets.keys())
-    lost = sorted(targets.keys() - images.keys())
-    orphans = [Orphan(name, images[name], target_of(name), True) for name in alone]
-    orphans += [Orphan(name, targets[name], image_of(name), False) for name in lost]
-    samples = tuple(SamplePaths(name, images[name], targets[name]) for name in both)
+    orphans = [Orphan(name, images[name], target_of(name), True) for name in sorted(images.keys() - targets.keys())]
+    orphans += [Orphan(name, targets[name], image_of(name), False) for name in sorted(targets.keys() - images.keys())]
+    samples = tuple(SamplePaths(name, images[name], targets[name]) for name in sorted(images.keys() & targets.keys()))
     return Pairing(samples, tuple(orphans), official_count)
 
 
@@ -95,8 +90,7 @@ def join_splits(split: str, find_one: Callable[[str], Pairing]) -> Pairing:
     seen: dict[str, Path] = {}
     for name, image in ((sample.name, sample.image) for sample in samples):
         if name in seen:
-            both = f"{seen[name]} and {image}"
-            raise DatasetError(f"split '{split}': sample '{name}' stands in two of them: {both}")
+            raise DatasetError(f"split '{split}': sample '{name}' stands in two of them: {seen[name]} and {image}")
         seen[name] = image
     images_first = tuple(sorted(orphans, key=lambda orphan: not orphan.is_image))
     return Pairing(samples, images_first, None if None in counts else sum(counts))
@@ -108,5 +102,4 @@ def refuse_twins(found: Mapping[str, Path]) -> None:
     for name, path in found.items():
         twin = seen.setdefault(name.casefold(), name)
         if twin is not name:
-            both = f"{found[twin]} and {path}"
-            raise DatasetError(f"{both} differ in nothing but case; rename or remove one")
+            raise DatasetError(f"{found[twin]} and {path} differ in nothing but case; rename or remove one")

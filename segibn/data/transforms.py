@@ -104,8 +104,6 @@ class TrainTransform:
         """Place an array in a crop filled with ``value``; whole crops pass through."""
         if window.size == self.crop_size:
             return np.ascontiguousarray(array)
-        canvas = np.empty(self.crop_size + array.shape[2:], np.uint8)
-        canvas[:] = value
         (height, width), (down, across) = window.size, window.offset
-        canvas[down : down + height, across : across + width] = array
-        return canvas
+        below, right = self.crop_size[0] - height - down, self.crop_size[1] - width - across
+        return cv2.copyMakeBorder(array, down, below, across, right, cv2.BORDER_CONSTANT, value=value)

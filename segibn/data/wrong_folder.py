@@ -23,8 +23,7 @@ def where_instead(root: Path, subfolder: str, find: Callable[[Path], Pairing]) -
     here = root.absolute()
     below = subfolders(here)
     nested = [folder / subfolder for folder in below]
-    above = [here, here.parent, here.parent.parent]
-    for folder in [*above, *nested, *below, *subfolders(here / subfolder)]:
+    for folder in [here, here.parent, here.parent.parent, *nested, *below, *subfolders(here / subfolder)]:
         if not _is_there(folder, find):
             continue
         if folder.name == subfolder and folder.parent.resolve() != expected.resolve():
@@ -45,8 +44,7 @@ def one_deeper(missing: Path) -> str:
     rest = missing.relative_to(above)
     for folder in subfolders(above):
         if (folder / rest).is_dir():
-            there = f"{printable(folder / rest)} is there"
-            return f"{there}: move what is in {printable(folder)} to {printable(above)}"
+            return f"{printable(folder / rest)} is there: move what is in {printable(folder)} to {printable(above)}"
     return ""
 
 

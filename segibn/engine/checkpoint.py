@@ -99,8 +99,7 @@ def resume_training(path: Path, updater: Updater) -> int:
             f"{path} is from iteration {content['iteration']}, beyond optim.iterations="
             f"{updater.config.optim.iterations}"
         )
-    tensors = {k: v for k, v in flatten(training, "training.") if isinstance(v, Tensor)}
-    check_finite(tensors, str(path))
+    check_finite({k: v for k, v in flatten(training, "training.") if isinstance(v, Tensor)}, str(path))
     try:
         _load_states(content, training, updater)
     except (RuntimeError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -174,8 +173,7 @@ def require_disk(updater: Updater, run: RunDir) -> Disk:
     size = tensor_bytes([updater.predicting_model.state_dict(), training_state(updater)])
     if not updater.optimizer.state:  # what it will hold after its first update
         copies = 1 if isinstance(updater.optimizer, torch.optim.SGD) else 2
-        trained = [p for p in updater.model.parameters() if p.requires_grad]
-        size += copies * tensor_bytes(trained)
+        size += copies * tensor_bytes([p for p in updater.model.parameters() if p.requires_grad])
     kept = config.engine.keep_checkpoints + (config.data.val is not None)
     there = {(stat.st_dev, stat.st_ino) for stat in (p.stat() for p in checkpoints.glob("*.pt"))}
     need = size * max(1, kept + 1 - len(there))  # one more while the next one is written

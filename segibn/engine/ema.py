@@ -28,8 +28,7 @@ class WeightAverage:
         """Move towards the weights of `model`: after each optimiser step, on every rank."""
         kept = min(self.decay, (1 + self.updates) / (10 + self.updates))
         pairs = list(zip(_tensors(self.model), _tensors(model), strict=True))
-        floats = [pair for pair in pairs if pair[0].is_floating_point()]
-        averages, currents = map(list, zip(*floats, strict=True))
+        averages, currents = map(list, zip(*(pair for pair in pairs if pair[0].is_floating_point()), strict=True))
         get_ema_multi_avg_fn(kept)(averages, currents, self.updates)
         for average, current in pairs:
             if not average.is_floating_point():

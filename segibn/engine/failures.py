@@ -47,12 +47,11 @@ def stop_at_diverged_state(updater: Updater, run: RunDir, done: int) -> None:
     # A loss is that of the weights before its update: only this sees what the last update did.
     networks = {id(model): model for model in (updater.model, updater.predicting_model)}.values()
     kept = [value for state in updater.optimizer.state.values() for value in state.values()]
-    groups = [
+    for tensors, limit, what in [
         ([p for model in networks for p in model.parameters()], _LARGEST_WEIGHT, "weight"),
         ([b for model in networks for b in model.buffers()], _LARGEST_STATISTIC, "statistic"),
         (kept, torch.finfo(torch.float32).max, "number of the optimiser"),
-    ]
-    for tensors, limit, what in groups:
+    ]:
         largest = largest_magnitude(value for value in tensors if isinstance(value, torch.Tensor))
         if largest is not None and not float(largest) <= limit:
             raise SegibnError(
@@ -88,8 +87,7 @@ def explained_failures(config: RunConfig, micro_batch: int) -> Iterator[None]:
             raise SegibnError(_memory_advice(config, micro_batch, text)) from error
         # That a collective failed because of the other side, gloo only says in words.
         words = ("Connection closed by peer", "Connection reset", "gloo")
-        is_lost = isinstance(error, dist.DistError) or any(word in text for word in words)
-        if dist.is_initialized() and is_lost:
+        if dist.is_initialized() and (isinstance(error, dist.DistError) or any(word in text for word in words)):
             raise LostPeerError(
                 "another process of this run ended, so this one ends too, without saving; resume "
                 "from the last checkpoint with --resume auto (torchrun --max-restarts does so by "
@@ -111,12 +109,10 @@ def _memory_advice(config: RunConfig, micro_batch: int, error: str) -> str:
     height, width = config.data.crop_size
     advice = [f"data.crop_size below {height}x{width}", "a smaller head (model.head.channels)"]
     if micro_batch > 1:
-        half = f"engine.max_micro_batch={micro_batch // 2} (the update stays the same size)"
-        advice.insert(0, half)
+        advice.insert(0, f"engine.max_micro_batch={micro_batch // 2} (the update stays the same size)")
     if config.engine.precision in ("float32", "tf32"):
         advice.append("engine.precision=bfloat16")
     if config.model.backbone.output_stride == 8:
         advice.append("model.backbone.output_stride=16")
-    reason = error.strip().splitlines()[0][:200]
     crops = counted(micro_batch, "crop")
-    return f"out of memory with {crops} at a time; try {', or '.join(advice)}. ({reason})"
+    return f"out of memory with {crops} at a time; try {', or '.join(advice)}. ({error.strip().splitlines()[0][:200]})"

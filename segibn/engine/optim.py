@@ -69,8 +69,7 @@ def learning_rate_factor(iteration: int, config: OptimConfig) -> float:
     done = iteration / config.iterations
     if config.schedule == "range":
         return RANGE ** (done - 1)
-    is_poly = config.schedule == "poly"
-    fall = (1 - done) ** config.poly_power if is_poly else (1 + math.cos(math.pi * done)) / 2
+    fall = (1 - done) ** config.poly_power if config.schedule == "poly" else (1 + math.cos(math.pi * done)) / 2
     fall = config.min_lr_factor + (1 - config.min_lr_factor) * fall
     rise = min(1.0, (iteration + 1) / (config.warmup_iterations + 1))
     return (config.warmup_factor + (1 - config.warmup_factor) * rise) * fall

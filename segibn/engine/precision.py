@@ -14,8 +14,7 @@ Precision = Literal["auto", "float32", "tf32", "bfloat16", "float16"]
 def choose_dtype(precision: Precision, device: torch.device, option: str = "engine.precision") -> torch.dtype:
     """Return the dtype to compute in; auto = bfloat16 where the device has instructions for it."""
     if precision in ("float16", "tf32") and device.type != "cuda":
-        fix = "needs a CUDA device; use auto, float32 or bfloat16"
-        raise ConfigError(f"{option} {precision} {fix}")
+        raise ConfigError(f"{option} {precision} needs a CUDA device; use auto, float32 or bfloat16")
     if device.type not in ("cuda", "cpu") and precision not in ("auto", "float32"):
         raise ConfigError(f"{option} {precision} on {device.type}; use auto or float32")
     if precision == "tf32":
@@ -41,6 +40,4 @@ def apply_tf32(precision: Precision, device: torch.device) -> None:
 
 def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[None]:
     """Return the context in which the network runs; no autocast at all for float32."""
-    if dtype == torch.float32:
-        return nullcontext()
-    return torch.autocast(device.type, dtype=dtype)
+    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype=dtype)

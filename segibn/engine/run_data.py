@@ -39,13 +39,10 @@ def index_run(config: RunConfig, datasets_root: Path) -> RunData:
     sets = training_sets(data, datasets_root)
     val = None
     if data.val is not None:
-        names = sets[0].label_set.class_names
-        val = eval_frames(data.val, datasets_root, data.classes, names)
-        options = InferenceOptions.as_scored(config.evaluation)
-        require_upright(options, val.samples, data.val.name)
+        val = eval_frames(data.val, datasets_root, data.classes, sets[0].label_set.class_names)
+        require_upright(InferenceOptions.as_scored(config.evaluation), val.samples, data.val.name)
     for one in sets:
-        as_resized = InferenceOptions(input_size=one.resize)
-        require_upright(as_resized, one.samples, one.title, "data.resize")
+        require_upright(InferenceOptions(input_size=one.resize), one.samples, one.title, "data.resize")
     if val is not None:
         require_apart([one.samples for one in sets], val.samples)
         deque(Frames(tuple(some_of(val.samples)), val.label_set), maxlen=0)  # they can be read

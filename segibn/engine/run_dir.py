@@ -72,8 +72,7 @@ def open_run(output: Path, resume: str | None) -> tuple[RunDir, Path | None]:
     run = RunDir(output)
     if resume is None and int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) > 0:
         resume = "auto"
-    is_taken = (run.path / "config.yaml").exists() or run.last_checkpoint.exists()
-    if resume is None and is_taken:
+    if resume is None and ((run.path / "config.yaml").exists() or run.last_checkpoint.exists()):
         raise ConfigError(f"{run.path} already holds a run; resume it with --resume auto, or choose another --output")
     if resume == "auto":
         return run, run.last_checkpoint if run.last_checkpoint.exists() else None
@@ -87,8 +86,7 @@ def describe_start(
     _, world = distributed.rank_and_world()
     origin, gpus = provenance.origin(), []
     if device.type == "cuda":
-        cudnn = torch.backends.cudnn.version()
-        origin["versions"] |= {"cuda": str(torch.version.cuda), "cudnn": str(cudnn)}
+        origin["versions"] |= {"cuda": str(torch.version.cuda), "cudnn": str(torch.backends.cudnn.version())}
         here = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
         gpus = [torch.cuda.get_device_name(index) for index in range(here)]
     return {
@@ -146,8 +144,7 @@ def is_exhausted(run: RunDir, patience: int) -> bool:
 
 def best_miou(run: RunDir) -> float:
     """Return the best mIoU on the source domain that the run has written down, -1 without any."""
-    records = _records_before(run.metrics_file, sys.maxsize)
-    scores = [record.get("val_miou", math.nan) for record in records]
+    scores = [record.get("val_miou", math.nan) for record in _records_before(run.metrics_file, sys.maxsize)]
     return max((score for score in scores if not math.isnan(score)), default=-1.0)
 
 

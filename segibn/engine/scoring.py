@@ -66,8 +66,7 @@ def eval_frames(
 
     ``classes``: scheme that the network was trained in; None = the data set's own. With
     ``merging`` a set of classes that gather the network's is read in its own; with ``class_map``
-    any set is. ConfigError: the set
-    has other classes than the network's ``class_names``.
+    any set is. ConfigError: the set has other classes than the network's ``class_names``.
     """
     if classes in dataset_source(dataset.name).partial:
         raise ConfigError(
@@ -84,13 +83,11 @@ def eval_frames(
             )
         into = {fine: index for index, spec in enumerate(coarser) for fine in spec.members}
         merged = np.array([into[name] for name in class_names], np.uint8)
-        merges = f"{len(merged)}-merged"
-        return replace(build_eval_frames(dataset, root, None), merged=merged, merging=merges)
+        return replace(build_eval_frames(dataset, root, None), merged=merged, merging=f"{len(merged)}-merged")
     frames = build_eval_frames(dataset, root, classes)
     labels = frames.label_set
     if class_map is not None:
-        table = class_map.table(class_names, labels)
-        return replace(frames, merged=table, merging=class_map.name)
+        return replace(frames, merged=class_map.table(class_names, labels), merging=class_map.name)
     try:
         return replace(frames, label_set=labels.in_order(class_names))
     except ConfigError:
@@ -136,11 +133,10 @@ def score(
     predict, count = _as_needed(predictor, measures)
     if frames.merged is not None:
         predict, count = partial(label_maps, predictor), partial(_count_merged, frames.merged)
-    tally = ScoreTally(frames.label_set.class_names, conditions, samples, count)
     scores, *found = evaluate(
         predict,
         given,
-        [tally, *measures],
+        [ScoreTally(frames.label_set.class_names, conditions, samples, count), *measures],
         batch_size=options.batch_size,
         reduce=sum_over_ranks,
         progress=progress and (lambda done: progress(done, len(frames))),
@@ -149,8 +145,7 @@ def score(
         text = "%s: no pixel of its %d frames is labelled, so that there is nothing to score"
         logger.warning(text, name, len(samples))
     metrics = zip(measures, found, strict=True)
-    details = {metric.name: result for metric, result in metrics if isinstance(metric, Metric)}
-    return replace(scores, details=details)
+    return replace(scores, details={metric.name: result for metric, result in metrics if isinstance(metric, Metric)})
 
 
 def _count_merged(table: np.ndarray, target: np.ndarray, labels: np.ndarray, k: int) -> np.ndarray:
@@ -163,8 +158,7 @@ def _as_needed(predictor: Predictor, measures: Sequence[Measure]) -> tuple[Predi
         return partial(confident_label_maps, predictor), count_classes
     # On a GPU predictions are counted where they are, unless somebody wants to see them.
     if predictor.device.type == "cuda" and "labels" not in needs:
-        count = partial(count_on_device, check_finite=predictor.check_finite)
-        return partial(device_label_maps, predictor), count
+        return partial(device_label_maps, predictor), partial(count_on_device, check_finite=predictor.check_finite)
     return partial(label_maps, predictor), count_classes
 
 

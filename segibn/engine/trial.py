@@ -44,9 +44,8 @@ def try_update(updater: Updater, batch: Batch, iteration: int) -> Trial:
     _update(updater, batch, iteration)  # kernels are chosen, the optimiser makes its state
     torch.cuda.reset_peak_memory_stats(updater.device)
     seconds, _ = _time(updater, batch, iteration)
-    reserved = torch.cuda.max_memory_reserved(updater.device)
     crop, crops = tuple(batch["image"].shape[-2:]), updater.plan.micro_batch
-    return Trial(seconds, memory_of(updater, 0), reserved, crop, crops)
+    return Trial(seconds, memory_of(updater, 0), torch.cuda.max_memory_reserved(updater.device), crop, crops)
 
 
 def _estimate(updater: Updater, batch: Batch, iteration: int) -> Trial:

@@ -79,8 +79,7 @@ class Updater:
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.dtype == torch.float16)
         self.average = WeightAverage(model, config.ema.decay) if config.ema else None
         self.augmentation = build_augmentation(config.generalise, class_names)
-        trainee = Trainee(model, self.average, class_names, self.device)
-        self.objective = build_objective(config, trainee)
+        self.objective = build_objective(config, Trainee(model, self.average, class_names, self.device))
         attach_perturbations(model.backbone, config.generalise)  # after the average's copy
         if config.engine.compile:
             model.compile(dynamic=False)
@@ -107,8 +106,7 @@ class Updater:
             self._settle_buckets(batch["image"][: self.plan.micro_batch])
         # Dropout is a function of seed, iteration and rank, so that no RNG state is saved.
         rank, _ = distributed.rank_and_world()
-        seeds = np.random.SeedSequence((self.config.seed, iteration, rank))
-        torch.manual_seed(int(seeds.generate_state(1)[0]))
+        torch.manual_seed(int(np.random.SeedSequence((self.config.seed, iteration, rank)).generate_state(1)[0]))
         lr = set_learning_rate(self.optimizer, iteration, self.config.optim)
         set_iteration(self.model, iteration)
         overlaps = self.device.type == "cuda"  # there batches are page-locked
@@ -121,12 +119,10 @@ class Updater:
         micro_batches = (part.split(self.plan.micro_batch) for part in (images, target, *views))
         in_ranks = isinstance(self._stepped, DistributedDataParallel)
         for step, (plain, labels, *seen) in enumerate(zip(*micro_batches, strict=True), start=1):
-            is_partial = in_ranks and step < self.plan.steps
             # Ranks exchange gradients once an update, with the last micro-batch.
-            with self._stepped.no_sync() if is_partial else nullcontext():
+            with self._stepped.no_sync() if in_ranks and step < self.plan.steps else nullcontext():
                 loss += self._backward(plain, labels, seen, normalizer, iteration)
-        scaled = self.scaler.is_enabled()
-        loss_scale = self.scaler.scale(torch.ones_like(loss)) if scaled else None
+        loss_scale = self.scaler.scale(torch.ones_like(loss)) if self.scaler.is_enabled() else None
         self._step()
         set_iteration(self.predicting_model, iteration + 1)  # as a checkpoint will be read
         numbers, event = self._on_its_way(loss, stops)
@@ -143,8 +139,7 @@ class Updater:
         if self.augmentation is None:
             return images, target, [images] * self.objective.views
         images, target = self.augmentation.mix(images.to(torch.float32), target)
-        views = [self.augmentation.restyle(images) for _ in range(self.objective.views)]
-        return images, target, views
+        return images, target, [self.augmentation.restyle(images) for _ in range(self.objective.views)]
 
     def _settle_buckets(self, images: Tensor) -> None:
         """Let DistributedDataParallel sort its gradients before the first update, not after it."""
@@ -176,8 +171,7 @@ class Updater:
         share = 1 / self.plan.steps
         loss, _ = self.criterion(output, target, normalizer=normalizer, share=share)
         if self.objective:
-            fine = self.criterion.without_groups(target)
-            step = Step(iteration, self.prepare(plain), image, fine, output, count)
+            step = Step(iteration, self.prepare(plain), image, self.criterion.without_groups(target), output, count)
             loss = loss + share * self.objective(step)
         self.scaler.scale(loss).backward()
         return loss.detach()
@@ -208,8 +202,7 @@ class Updater:
             loss /= dist.get_world_size()
         numbers, event = torch.stack([loss, stops]), None
         if self.device.type == "cuda":
-            host = torch.empty(2, dtype=torch.float64, pin_memory=True)
-            numbers = host.copy_(numbers, non_blocking=True)
+            numbers = torch.empty(2, dtype=torch.float64, pin_memory=True).copy_(numbers, non_blocking=True)
             event = torch.cuda.Event()
             event.record()
         return numbers, event

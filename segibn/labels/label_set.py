@@ -65,7 +65,7 @@ class LabelSet:
     rows for some: CamVid has no trains, and is still scored on the 19 classes of Cityscapes."""
     storage: LabelStorage = "index"
     groups: tuple[tuple[str, ...], ...] = ()
-    """Classes that some rows tell together only, for `losses.groups`; no score counts such pixels."""
+    """Classes that some rows tell together only, for `group_cross_entropy`; no score counts such pixels."""
 
     def __post_init__(self) -> None:
         if not self.classes:

@@ -22,7 +22,6 @@ def in_float32(loss: Callable[Concatenate[Tensor, P], Tensor]) -> Callable[Conca
     @wraps(loss)
     def with_float32_logits(logits: Tensor, *args: P.args, **kwargs: P.kwargs) -> Tensor:
         with torch.autocast(logits.device.type, enabled=False):
-            wide = logits.to(torch.promote_types(logits.dtype, torch.float32))
-            return loss(wide, *args, **kwargs)
+            return loss(logits.to(torch.promote_types(logits.dtype, torch.float32)), *args, **kwargs)
 
     return with_float32_logits

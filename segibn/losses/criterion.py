@@ -9,8 +9,7 @@ An update may be computed in parts (micro-batches, ranks), which stay equal to t
         loss.backward()
 
 Cross-entropy is then exactly the mean over the valid pixels of the global batch, those of a group of
-classes among them; region losses and
-OHEM are averages of what each part gives by itself.
+classes among them; region losses and OHEM are averages of what each part gives by itself.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,8 +20,13 @@ import torch
 from torch import Tensor
 
 from segibn.labels.label_set import FIRST_GROUP, IGNORE_INDEX
-from segibn.losses.cross_entropy import cross_entropy, divide_by_weight, ohem_cross_entropy, valid_weight
-from segibn.losses.groups import group_cross_entropy
+from segibn.losses.cross_entropy import (
+    cross_entropy,
+    divide_by_weight,
+    group_cross_entropy,
+    ohem_cross_entropy,
+    valid_weight,
+)
 from segibn.losses.regions import dice_loss, lovasz_softmax
 
 RegionLoss = Callable[[Tensor, Tensor], Tensor]
@@ -48,7 +52,6 @@ class SegmentationLoss:
     label_smoothing: float = 0.0
     ohem: Mapping[str, float] | None = None  # `threshold` and `min_kept`
     regions: Mapping[str, tuple[float, RegionLoss]] = field(default_factory=dict)  # with factors
-
     groups: tuple[tuple[int, ...], ...] = ()  # of classes, which train ids from `FIRST_GROUP` on tell together
 
     def without_groups(self, target: Tensor) -> Tensor:
@@ -77,9 +80,9 @@ class SegmentationLoss:
             parts[name] = region.detach()
             loss = loss + weight * region
         if self.groups and normalizer is not None:
-            of_groups = group_cross_entropy(output.logits, told, self.groups)
-            parts["groups"] = divide_by_weight(of_groups, normalizer)
-            loss, parts["groups"] = loss + parts["groups"], parts["groups"].detach()
+            of_groups = divide_by_weight(group_cross_entropy(output.logits, told, self.groups), normalizer)
+            parts["groups"] = of_groups.detach()
+            loss = loss + of_groups
         if aux is not None:
             parts["aux"] = aux.detach()
             loss = loss + self.aux_weight * aux
@@ -91,8 +94,7 @@ class SegmentationLoss:
         summed = getattr(output, "summed_cross_entropy", None)
         if summed is not None and self.ohem is None and self.label_smoothing == 0:
             sums = summed(target, self.class_weights)
-            main, aux = (None if s is None else divide_by_weight(s, normalizer) for s in sums)
-            return main, aux
+            return tuple(None if s is None else divide_by_weight(s, normalizer) for s in sums)
         target = target.long()  # once for both
         options = {"class_weights": self.class_weights, "label_smoothing": self.label_smoothing}
 

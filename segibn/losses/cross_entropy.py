@@ -5,13 +5,14 @@ can be divided by the whole batch's divisor, and the parts add up to loss and gr
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from segibn.devices import accurate_dtype
-from segibn.labels.label_set import IGNORE_INDEX
+from segibn.labels.label_set import FIRST_GROUP, IGNORE_INDEX
 from segibn.losses import in_float32
 
 
@@ -21,8 +22,7 @@ def valid_weight(target: Tensor, *, class_weights: Tensor | None = None) -> Tens
     accurate = accurate_dtype(target.device)
     if class_weights is None:
         return valid.sum().to(accurate)
-    weights = class_weights[torch.where(valid, target, 0).long()]
-    return torch.where(valid, weights, 0).sum(dtype=accurate)
+    return torch.where(valid, class_weights[torch.where(valid, target, 0).long()], 0).sum(dtype=accurate)
 
 
 def divide_by_weight(total: Tensor, weight: Tensor) -> Tensor:
@@ -50,15 +50,8 @@ def cross_entropy(
         class_weights = class_weights.to(logits.dtype)
     if normalizer is None:
         normalizer = valid_weight(target, class_weights=class_weights)
-    total = F.cross_entropy(
-        logits,
-        target,
-        weight=class_weights,
-        ignore_index=IGNORE_INDEX,
-        reduction="sum",
-        label_smoothing=label_smoothing,
-    )
-    return divide_by_weight(total, normalizer)
+    options = {"ignore_index": IGNORE_INDEX, "reduction": "sum", "label_smoothing": label_smoothing}
+    return divide_by_weight(F.cross_entropy(logits, target, class_weights, **options), normalizer)
 
 
 @in_float32
@@ -92,9 +85,26 @@ def ohem_cross_entropy(
     if label_smoothing:
         if class_weights is not None:
             log_probability = log_probability * class_weights[:, None, None]
-        spread = -log_probability.mean(dim=1)
-        cost = (1 - label_smoothing) * cost + label_smoothing * torch.where(hard, spread, 0)
+        cost = (1 - label_smoothing) * cost + label_smoothing * torch.where(hard, -log_probability.mean(dim=1), 0)
     return divide_by_weight(cost.sum(), weight.sum(dtype=accurate_dtype(weight.device)))
+
+
+@in_float32
+def group_cross_entropy(logits: Tensor, target: Tensor, groups: Sequence[Sequence[int]]) -> Tensor:
+    """Sum over the pixels of a group, `FIRST_GROUP` + g, of `-log sum_{k in groups[g]} p_k`; 0-dim.
+
+    Pixels known to be of one of several classes: Bevandic et al., arXiv 2108.11224. Logits
+    (N, K, H, W), target (N, H, W) integer; other pixels cost nothing.
+    """
+    if target.device.type == "cpu":  # where looking is free: frames of other sets have none
+        told = ((target >= FIRST_GROUP) & (target != IGNORE_INDEX)).flatten(1).any(1)
+        logits, target = logits[told], target[told]
+    every = logits.logsumexp(1)
+    total = 0 * logits.sum()
+    for number, members in enumerate(groups):
+        cost = every - logits[:, list(members)].logsumexp(1)
+        total = total + torch.where(target == FIRST_GROUP + number, cost, 0).sum()
+    return total
 
 
 def _hard_pixels(cost: Tensor, valid: Tensor, threshold: float, min_kept: float) -> Tensor:
@@ -105,7 +115,6 @@ def _hard_pixels(cost: Tensor, valid: Tensor, threshold: float, min_kept: float)
         # As many as could be asked for if all pixels were valid, so that the shape is fixed; how
         # many are asked for is known on the device alone.
         worst = torch.where(valid, cost, -1).flatten().topk(most).values
-        share = min_kept * valid.sum().to(accurate_dtype(valid.device))
-        asked = share.ceil().long().clamp(min=1, max=most)
+        asked = (min_kept * valid.sum().to(accurate_dtype(valid.device))).ceil().long().clamp(min=1, max=most)
         hard = hard | (cost >= worst.gather(0, asked[None] - 1))
     return hard & valid

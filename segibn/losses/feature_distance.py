@@ -36,8 +36,7 @@ def pure_cells(target: Tensor, classes: Sequence[int], stride: int, min_ratio: f
 @in_float32
 def feature_distance(feature: Tensor, reference: Tensor, cells: Tensor) -> Tensor:
     """Mean distance of two (N, C, h, w) over `cells` (N, h, w); no gradient to `reference`."""
-    difference = feature - reference.detach().to(feature.dtype)
-    distance = torch.linalg.vector_norm(difference, dim=1)
+    distance = torch.linalg.vector_norm(feature - reference.detach().to(feature.dtype), dim=1)
     return torch.where(cells, distance, 0).sum() / cells.sum().clamp(min=1)
 
 

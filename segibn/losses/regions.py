@@ -31,8 +31,7 @@ def dice_loss(logits: Tensor, target: Tensor, *, smooth: float = 1.0) -> Tensor:
     predicted = (probability * valid[:, None].to(probability.dtype)).sum((0, 2, 3))
     dice = (2 * overlap + smooth) / (predicted + actual + smooth)
     present = actual > 0
-    mean = torch.where(present, 1 - dice, 0).sum() / present.sum().clamp(min=1)
-    return mean.to(logits.dtype)
+    return (torch.where(present, 1 - dice, 0).sum() / present.sum().clamp(min=1)).to(logits.dtype)
 
 
 @in_float32
@@ -46,8 +45,7 @@ def lovasz_softmax(logits: Tensor, target: Tensor) -> Tensor:
         if present.device.type == "cpu" and not present:
             continue  # a device would have to be waited for; its absent classes count zero below
         error = torch.where(truth, 1 - probability, probability)
-        growth = jaccard_growth(error.detach(), truth, valid)
-        losses.append(torch.where(present, (growth * error).sum(), 0))
+        losses.append(torch.where(present, (jaccard_growth(error.detach(), truth, valid) * error).sum(), 0))
         num_present += present
     if not losses:
         return 0 * logits.sum()
@@ -60,7 +58,10 @@ def jaccard_growth(error: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
 
     `error` is 1 - p on the class's pixels (`truth`, all of them valid), p on the others.
     """
-    order = _falling_order(error, valid)
+    # By falling error, ignored pixels last; stable. Floats that are not negative are ordered as their
+    # bits are, and integers are sorted by radix: on a CPU in a fraction of the time of sorting floats.
+    bits = error.abs().view(torch.int32 if error.dtype == torch.float32 else torch.int64)
+    order = torch.where(valid, -bits, 1).flatten().argsort(stable=True)
     truth, valid = (mask.flatten().index_select(0, order) for mask in (truth, valid))
     missed = truth.cumsum(0)
     intersection = missed[-1] - missed
@@ -72,11 +73,3 @@ def jaccard_growth(error: Tensor, truth: Tensor, valid: Tensor) -> Tensor:
     enlarges = intersection.to(error.dtype) / (union * (union - 1)).clamp(min=1)
     growth = torch.where(truth, leaves, torch.where(valid, enlarges, 0))
     return torch.empty_like(growth).scatter_(0, order, growth).view_as(error)
-
-
-def _falling_order(error: Tensor, valid: Tensor) -> Tensor:
-    """Indices of the flattened pixels by falling error, ignored ones last; stable."""
-    # Floats that are not negative are ordered as their bits are, and integers are sorted by radix:
-    # on a CPU that takes a fraction of the time of sorting floats.
-    bits = error.abs().view(torch.int32 if error.dtype == torch.float32 else torch.int64)
-    return torch.where(valid, -bits, 1).flatten().argsort(stable=True)

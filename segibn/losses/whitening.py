@@ -31,8 +31,7 @@ def off_diagonal(channels: int, device: torch.device | None = None) -> Tensor:
 def whitening_loss(covariance: Tensor, mask: Tensor, margin: float = 0.0) -> Tensor:
     """Mean absolute covariance of the masked (C, C) elements above a margin, mean over images."""
     count = mask.sum().clamp(min=1)
-    total = (covariance.abs() * mask).sum((1, 2))
-    return (total / count - margin).clamp(min=0).mean()
+    return ((covariance.abs() * mask).sum((1, 2)) / count - margin).clamp(min=0).mean()
 
 
 def pair_variance(covariance: Tensor, changed: Tensor) -> Tensor:
@@ -46,8 +45,7 @@ def sensitive_mask(variance: Tensor, clusters: int = 3, insensitive: int = 1) ->
     # (network/cov_settings.py): these pull the lowest cluster down, so that more is whitened.
     values = variance.detach().cpu().double().triu(diagonal=1)
     ordered = np.sort(values.numpy(), axis=None)
-    threshold = ordered[cluster_starts(ordered, clusters)[insensitive]]
-    return ((values > 0) & (values >= threshold)).to(variance.device)
+    return ((values > 0) & (values >= ordered[cluster_starts(ordered, clusters)[insensitive]])).to(variance.device)
 
 
 def cluster_starts(values: np.ndarray, clusters: int) -> np.ndarray:

@@ -16,8 +16,7 @@ def build_backbone(name: str, ibn: str = "none", output_stride: int = 32, **opti
     if output_stride not in (8, 16, 32):
         raise ValueError(f"output_stride is 8, 16 or 32, got {output_stride}")
     # Imported where one of its networks is asked for: torchvision takes a second to load.
-    family = import_module(f"segibn.models.{family_of(name).module}")
-    return family.build(name, ibn, output_stride, **changed)
+    return import_module(f"segibn.models.{family_of(name).module}").build(name, ibn, output_stride, **changed)
 
 
 def build_classifier(name: str, num_classes: int = 1000) -> nn.Module:
@@ -37,8 +36,7 @@ def backbone(name: str, *, pretrained: bool | str = False, output_stride: int = 
     network, ibn = split_name(name)
     module = build_backbone(network, ibn, output_stride, **options)
     if pretrained:
-        source = release_of(ibn) if pretrained is True else str(pretrained)
-        load_backbone_weights(module, source, network, ibn)
+        load_backbone_weights(module, release_of(ibn) if pretrained is True else str(pretrained), network, ibn)
     return module
 
 

@@ -30,8 +30,6 @@ DEFAULTS: Mapping[str, Any] = {
     "stem": "conv7x7",
     "dilate_first": False,
     "ibn_affine": True,
-    "whitening": "none",
-    "switchable": None,
     "ibn_ease": 0,
 }
 """Options of `model.backbone`; a family without one of them takes its default alone."""

@@ -112,8 +112,7 @@ class DenseNet(Backbone):
                 norm: nn.Module = nn.BatchNorm2d(channels)
                 if ibn and number in ibn_stages and index % _IBN_EVERY == 0:
                     norm = InstanceBatchNorm2d(channels, ibn_ratio, batch_first=True)
-                layer = _DenseLayer(norm, channels, layout.growth, dilation)
-                block[f"denselayer{index + 1}"] = layer
+                block[f"denselayer{index + 1}"] = _DenseLayer(norm, channels, layout.growth, dilation)
                 channels += layout.growth
             self.features.add_module(f"denseblock{number}", block)
             self.feature_specs[f"layer{number}"] = FeatureSpec(channels, stride)
@@ -121,8 +120,7 @@ class DenseNet(Backbone):
                 self.features.norm5 = nn.BatchNorm2d(channels)
                 continue
             step = 2 if stride * 2 <= output_stride else 1
-            transition = _Transition(channels, step, dilation)
-            self.features.add_module(f"transition{number}", transition)
+            self.features.add_module(f"transition{number}", _Transition(channels, step, dilation))
             channels, stride, dilation = channels // 2, stride * step, dilation * 2 // step
 
     def step(self, name: str, x: Tensor) -> Tensor:
@@ -144,8 +142,7 @@ class DenseNet(Backbone):
         x = F.max_pool2d(self.step("half", image), 3, stride=2, padding=1)
         seen = {"stem": x}
         for name, part in list(self.features.named_children())[2:]:
-            is_transition = isinstance(part, _Transition)
-            x = seen[name] = part.reduce(part.feature(x)) if is_transition else part(x)
+            x = seen[name] = part.reduce(part.feature(x)) if isinstance(part, _Transition) else part(x)
         return seen
 
     def stage_of(self, parameter: str) -> int:

@@ -8,9 +8,9 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from segibn.models.kernels.ibn_unsplit import BatchHalf, normalize, passes_for
+from segibn.models.kernels.ibn_unsplit import BatchHalf, is_for_passes, normalize
 
-_NO_HALF = BatchHalf(slice(0, 0))
+_NO_HALF = BatchHalf(channels=slice(0, 0))
 
 
 class InstanceNorm2d(nn.InstanceNorm2d):
@@ -21,23 +21,19 @@ class InstanceNorm2d(nn.InstanceNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise each channel of each image over its pixels."""
-        if passes := passes_for(x):
-            dtype = torch.promote_types(x.dtype, torch.float32)
-            ones = torch.ones(self.num_features, dtype=dtype, device=x.device)
+        if is_for_passes(x):
+            ones = torch.ones(self.num_features, dtype=torch.promote_types(x.dtype, torch.float32), device=x.device)
             affine = (self.weight, self.bias) if self.affine else (ones, torch.zeros_like(ones))
-            return normalize(x, *affine, self.eps, passes, _NO_HALF)[0]
+            return normalize(x, *affine, self.eps, _NO_HALF)[0]
         if x.shape[-2:] == (1, 1):
             x = x - x.detach()  # exactly zero, where rounding times 1 / sqrt(eps) would not be
+        # The CPU's channels-last kernel takes the variance as a difference of large sums.
+        as_nchw = x.device.type == "cpu" and not torch.compiler.is_compiling()
         # One group per channel is the same formula. torch's own function, since that of
         # torch.nn.functional complains about a single pixel of a single image.
-        if x.device.type == "cpu" and not torch.compiler.is_compiling():
-            # The CPU's channels-last kernel takes the variance as a difference of large sums.
-            first = x.contiguous()
-            out = torch.group_norm(first, self.num_features, self.weight, self.bias, self.eps)
-            if not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
-                out = out.contiguous(memory_format=torch.channels_last)
-        else:
-            out = torch.group_norm(x, self.num_features, self.weight, self.bias, self.eps)
+        out = torch.group_norm(x.contiguous() if as_nchw else x, self.num_features, self.weight, self.bias, self.eps)
+        if as_nchw and not x.is_contiguous() and x.is_contiguous(memory_format=torch.channels_last):
+            out = out.contiguous(memory_format=torch.channels_last)
         # Autocast computes group norms in float32; what follows shall not pay for that.
         return out.to(x.dtype)
 
@@ -53,11 +49,8 @@ class InstanceBatchNorm2d(nn.Module):
         super().__init__()
         if not 0.0 <= ratio <= 1.0:
             raise ValueError(f"ratio is a share of the channels and lies in 0..1, got {ratio}")
-        if batch_first:
-            self.num_instance = channels - int(channels * (1 - ratio))
-        else:
-            self.num_instance = int(channels * ratio)
-        self.num_batch = channels - self.num_instance
+        self.num_instance = channels - int(channels * (1 - ratio)) if batch_first else int(channels * ratio)
+        self.num_features, self.num_batch = channels, channels - self.num_instance
         self.batch_first = batch_first
         first = self.num_batch if batch_first else self.num_instance
         halves = slice(0, first), slice(first, channels)
@@ -75,16 +68,14 @@ class InstanceBatchNorm2d(nn.Module):
         over_ranks = _is_over_ranks(self.BN)
         if torch.compiler.is_compiling() and not torch.compiler.is_exporting() and not over_ranks:
             return self.formula_form(x)
-        passes = passes_for(x)
-        if passes is None:
+        if not is_for_passes(x):
             return self.split_form(x)
         bn = self.BN
-        given = (None, None) if bn.training else (bn.running_mean, bn.running_var)
+        given = {} if bn.training else {"mean": bn.running_mean, "variance": bn.running_var}
         group = getattr(bn, "process_group", None)
-        half = BatchHalf(self.batch_channels, *given, synchronized=over_ranks, group=group)
+        half = BatchHalf(channels=self.batch_channels, **given, synchronized=over_ranks, group=group)
         weight = self._ordered(self.IN.weight, bn.weight)
-        bias = self._ordered(self.IN.bias, bn.bias)
-        out, moments = normalize(x, weight, bias, bn.eps, passes, half)
+        out, moments = normalize(x, weight, self._ordered(self.IN.bias, bn.bias), bn.eps, half)
         if bn.training:
             update_running(bn, *moments)
         return out
@@ -101,14 +92,12 @@ class InstanceBatchNorm2d(nn.Module):
         variance, mean = torch.var_mean(values, dim=(2, 3), correction=0)  # (N, C)
         if bn.training:
             batch_mean = mean[:, batch].mean(0)
-            spread = (mean[:, batch] - batch_mean).square().mean(0)
-            batch_variance = variance[:, batch].mean(0) + spread
+            batch_variance = variance[:, batch].mean(0) + (mean[:, batch] - batch_mean).square().mean(0)
             update_running(bn, batch_mean, batch_variance, x.numel() // x.shape[1])
         else:
             batch_mean, batch_variance = bn.running_mean, bn.running_var
-        images = x.shape[0]
-        mean = self._ordered(mean[:, instance], batch_mean.expand(images, -1))
-        variance = self._ordered(variance[:, instance], batch_variance.expand(images, -1))
+        mean = self._ordered(mean[:, instance], batch_mean.expand(x.shape[0], -1))
+        variance = self._ordered(variance[:, instance], batch_variance.expand(x.shape[0], -1))
         scale = (variance + bn.eps).rsqrt() * self._ordered(self.IN.weight, bn.weight)
         bias = self._ordered(self.IN.bias, bn.bias)
         centred = values - mean[:, :, None, None]
@@ -139,8 +128,7 @@ def update_running(bn: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: in
         bn.num_batches_tracked.add_(1)
         rate = 1 / int(bn.num_batches_tracked) if bn.momentum is None else bn.momentum
         bn.running_mean.lerp_(mean.to(bn.running_mean.dtype), rate)
-        unbiased = variance * (count / (count - 1))
-        bn.running_var.lerp_(unbiased.to(bn.running_var.dtype), rate)
+        bn.running_var.lerp_((variance * (count / (count - 1))).to(bn.running_var.dtype), rate)
 
 
 def _is_over_ranks(bn: nn.modules.batchnorm._BatchNorm) -> bool:

@@ -12,14 +12,18 @@ from segibn.models.kernels.pointwise import PointwiseConv2d
 NOT_FINITE = 255  # stands in a label map where there is no best class: no network has as many
 
 
+def conv3x3(in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1, groups: int = 1) -> nn.Conv2d:
+    """A 3x3 convolution without bias, padded by its dilation."""
+    options = {"padding": dilation, "dilation": dilation, "groups": groups, "bias": False}
+    return nn.Conv2d(in_channels, out_channels, 3, stride, **options)
+
+
 def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int, dilation: int = 1) -> nn.Sequential:
-    """Convolution without bias, batch norm, ReLU; the spatial size stays."""
+    """Convolution of 1x1 or 3x3 without bias, batch norm, ReLU; the spatial size stays."""
     if kernel_size == 1:
         conv: nn.Conv2d = PointwiseConv2d(in_channels, out_channels)
     else:
-        padding = dilation * (kernel_size // 2)
-        options = {"padding": padding, "dilation": dilation, "bias": False}
-        conv = nn.Conv2d(in_channels, out_channels, kernel_size, **options)
+        conv = conv3x3(in_channels, out_channels, dilation=dilation)
     nn.init.kaiming_normal_(conv.weight, mode="fan_out", nonlinearity="relu")
     return nn.Sequential(conv, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
 

@@ -52,8 +52,7 @@ class _ShuffleBlock(_WithNorm, shufflenetv2.InvertedResidual):
             first, second = x.chunk(2, dim=1)
         else:
             first, second = self.branch1(x), x
-        joined = torch.cat([first, self.branch2(second)], dim=1)
-        return self.IN(F.channel_shuffle(joined, 2))
+        return self.IN(F.channel_shuffle(torch.cat([first, self.branch2(second)], dim=1), 2))
 
 
 class MobileNetV2(Backbone):
@@ -90,8 +89,7 @@ class ShuffleNetV2(Backbone):
         stem, stage2, stage3, _, last = _SHUFFLE_CHANNELS
         self.half_spec = FeatureSpec(stem, stride=2)
         self.feature_specs = _feature_specs((stem, stage2, stage3, last), output_stride)
-        options = {"num_classes": 1, "inverted_residual": _ShuffleBlock}
-        network = shufflenetv2.ShuffleNetV2(_SHUFFLE_DEPTHS, _SHUFFLE_CHANNELS, **options)
+        network = shufflenetv2.ShuffleNetV2(_SHUFFLE_DEPTHS, _SHUFFLE_CHANNELS, 1, _ShuffleBlock)
         for part in ("conv1", "maxpool", "stage2", "stage3", "stage4", "conv5"):
             self.add_module(part, getattr(network, part))
         _replace_strides([*self.stage2, *self.stage3, *self.stage4], 4, output_stride)
@@ -102,15 +100,12 @@ class ShuffleNetV2(Backbone):
 
     def step(self, name: str, x: Tensor) -> Tensor:
         """See `Backbone`."""
-        if name == "layer4":
-            return self.conv5(self.stage4(x))
-        parts = {"half": self.conv1, "layer1": self.maxpool}
-        return (parts | {"layer2": self.stage2, "layer3": self.stage3})[name](x)
+        parts = {"half": self.conv1, "layer1": self.maxpool, "layer2": self.stage2, "layer3": self.stage3}
+        return self.conv5(self.stage4(x)) if name == "layer4" else parts[name](x)
 
     def stage_of(self, parameter: str) -> int:
         """See `Backbone`; layer1 is the stem, pooled."""
-        part = parameter.split(".")[0]
-        return {"stage2": 2, "stage3": 3, "stage4": 4, "conv5": 4}.get(part, 0)
+        return {"stage2": 2, "stage3": 3, "stage4": 4, "conv5": 4}.get(parameter.split(".")[0], 0)
 
 
 def _feature_specs(channels: Iterable[int], output_stride: int) -> dict[str, FeatureSpec]:
@@ -137,5 +132,4 @@ def _replace_strides(blocks: Iterable[nn.Module], stride: int, output_stride: in
 
 def build(name: str, ibn: IbnName = "none", output_stride: int = 32) -> Backbone:
     """Build a light backbone by its name."""
-    network = {"mobilenet_v2": MobileNetV2, "shufflenet_v2": ShuffleNetV2}[name]
-    return network(ibn=ibn == "b", output_stride=output_stride)
+    return (MobileNetV2 if name == "mobilenet_v2" else ShuffleNetV2)(ibn=ibn == "b", output_stride=output_stride)

@@ -45,8 +45,7 @@ class LoRA(nn.Module):
         if isinstance(self.base, nn.Linear):
             update = F.linear(F.linear(x, self.lora_a), self.lora_b)
         else:
-            thin = F.conv2d(x, self.lora_a[:, :, None, None])
-            update = F.conv2d(thin, self.lora_b[:, :, None, None])
+            update = F.conv2d(F.conv2d(x, self.lora_a[:, :, None, None]), self.lora_b[:, :, None, None])
         return self.base(x) + update * self.lora_scale
 
 

@@ -3,9 +3,10 @@
 One pass over an image tells: what a module is called with and what it returns.
 """
 
+import itertools
+import math
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,18 +44,11 @@ def find_norms(network: nn.Module, pixels: int = PIXELS) -> list[FoundNorm]:
 
 
 def norms_after_convolutions(network: nn.Module) -> list[tuple[str, str]]:
-    """Return the names of convolutions and of the norms that read their results, in order.
-
-    A convolution that works several times, or whose norm does, is left out.
-    """
+    """Return the names of convolutions and of the norms that read their results, in order; both work only once."""
     calls = record_calls(network, PIXELS)
     times = Counter(call.module for call in calls)
     made = {id(call.result): call for call in calls if isinstance(call.module, nn.Conv2d)}
-    pairs = [
-        (made[id(call.given)], call)
-        for call in calls
-        if isinstance(call.module, InstanceShareNorm2d) and id(call.given) in made
-    ]
+    pairs = [(made[id(c.given)], c) for c in calls if isinstance(c.module, InstanceShareNorm2d) and id(c.given) in made]
     return [(conv.name, norm.name) for conv, norm in pairs if times[conv.module] == times[norm.module] == 1]
 
 
@@ -81,49 +75,37 @@ def record_calls(network: nn.Module, pixels: int) -> list[Call]:
     require_norms(network)
     weight = next(network.parameters())
     image = torch.zeros(1, 3, pixels, pixels, device=weight.device, dtype=weight.dtype)
+    names = {module: name for name, module in network.named_modules()}
+    was_training = {module: module.training for module in names}
     calls: list[Call] = []
     open_calls: list[Call] = []
-    clock = iter(range(10**9))
+    clock = itertools.count()
 
     def stride(tensor: Tensor | None) -> int:
         return 0 if tensor is None else round(pixels / tensor.shape[-2])
 
-    def entering(name: str) -> Callable[..., None]:
-        def hook(module: nn.Module, args: tuple[Any, ...]) -> None:
-            given = _feature(args)
-            call = Call(name, module, next(clock), given, stride_in=stride(given))
-            calls.append(call)
-            open_calls.append(call)
-
-        return hook
+    def entering(module: nn.Module, args: tuple[Any, ...]) -> None:
+        given = _feature(args)
+        calls.append(Call(names[module], module, next(clock), given, stride_in=stride(given)))
+        open_calls.append(calls[-1])
 
     def leaving(module: nn.Module, args: Any, result: Any) -> None:
         call = open_calls.pop()
         call.result, call.end = _feature((result,)), next(clock)
         call.stride_out = stride(call.result)
 
-    with _watched(network, entering, leaving), torch.no_grad():
-        network(image)
-    return calls
-
-
-@contextmanager
-def _watched(network: nn.Module, entering: Callable[[str], Any], leaving: Callable[..., None]) -> Iterator[None]:
-    """Every module with two hooks, in evaluation mode; all as before afterwards."""
-    modules = list(network.named_modules())
-    was_training = {module: module.training for _, module in modules}
-    handles = []
+    handles = [module.register_forward_pre_hook(entering) for module in names]
+    handles += [module.register_forward_hook(leaving) for module in names]
     try:
         network.eval()
-        for name, module in modules:
-            handles.append(module.register_forward_pre_hook(entering(name)))
-            handles.append(module.register_forward_hook(leaving))
-        yield
+        with torch.no_grad():
+            network(image)
     finally:
         for handle in handles:
             handle.remove()
         for module, training in was_training.items():
             module.training = training
+    return calls
 
 
 def require_norms(network: nn.Module) -> None:
@@ -152,15 +134,11 @@ def norms_of(calls: list[Call]) -> list[FoundNorm]:
         if is_map and call not in inside:
             known = norms.setdefault(call.name, call)
             known.stride_in = min(known.stride_in, call.stride_in)
-    blocks = _blocks(list(norms), calls)
-    places = {name: place for block in blocks for name, place in _places(block, norms, calls)}
-    begin = min((norms[name].start for name in places), default=None)
-    return [FoundNorm(name, call.stride_in, places.get(name) or _outside(call, begin)) for name, call in norms.items()]
-
-
-def _outside(norm: Call, begin: int | None) -> Place:
-    is_early = norm.stride_in <= 2 and (begin is None or norm.start < begin)
-    return "stem" if is_early else "other"
+    places = {name: place for block in _blocks(list(norms), calls) for name, place in _places(block, norms, calls)}
+    begin = min((norms[name].start for name in places), default=math.inf)
+    early = {name for name, call in norms.items() if call.stride_in <= 2 and call.start < begin}
+    places = {name: "stem" if name in early else "other" for name in norms} | places
+    return [FoundNorm(name, call.stride_in, places[name]) for name, call in norms.items()]
 
 
 def _blocks(norms: list[str], calls: list[Call]) -> list[Call]:
@@ -171,8 +149,7 @@ def _blocks(norms: list[str], calls: list[Call]) -> list[Call]:
         counts.update(".".join(parts[:depth]) for depth in range(len(parts)))
     several = {name for name, count in counts.items() if count > 1}
     smallest = {b for b in several if not any(o.startswith(f"{b}.") for o in several if b) and b}
-    image = calls[0].given
-    return [call for call in calls if call.name in smallest and call.given is not image]
+    return [call for call in calls if call.name in smallest and call.given is not calls[0].given]
 
 
 def _places(block: Call, norms: dict[str, Call], calls: list[Call]) -> Iterator[tuple[str, Place]]:
@@ -192,15 +169,11 @@ def stage_ends(calls: list[Call], finest: int | None) -> list[Call]:
     ends: list[Call] = []
     times = Counter(call.module for call in calls)
     for stride in (s for s in _STAGES if finest is None or s <= finest):
-        following = next((c for c in calls if c.stride_in == stride and _is_coarser(c)), None)
+        # One that gives a smaller map than it is given, and not one pixel, as gates do.
+        coarser = (c for c in calls if c.stride_in == stride < c.stride_out and c.result.shape[-2:] != (1, 1))
+        following = next(coarser, None)
         if following is not None:
             before = (c for c in calls if c.result is following.given and c.end < following.start)
             # In order of entry: what is around comes first.
             ends += [c for c in before if times[c.module] == 1][:1]
     return ends
-
-
-def _is_coarser(call: Call) -> bool:
-    """Whether a module gives a smaller map than it is given, and not one pixel, as gates do."""
-    pooled = call.result is None or call.result.shape[-2:] == (1, 1)
-    return call.stride_out > call.stride_in and not pooled

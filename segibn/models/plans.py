@@ -10,8 +10,7 @@ Pan et al., "Two at Once" (ECCV 2018), section 3.2, figures 3 and 4, and the pub
     d   as b, but on half of the channels; the others pass unchanged
     ad  a and d ("a&d")
 
-At b's places may stand an instance norm without weight and bias ("instance_plain"), or switchable
-whitening, as in RobustNet (Choi et al., CVPR 2021): `FullNorm`.
+At b's places an instance norm may have no weight and bias, as in RobustNet (Choi et al., CVPR 2021).
 """
 
 from dataclasses import dataclass
@@ -21,18 +20,6 @@ IbnName = Literal["none", "a", "b", "c", "d", "ad", "a2"]
 AnyIbnName = Literal["none", "a", "b", "c", "d", "ad", "a2", "share"]
 """With what surgery alone makes (`surgery.py`)."""
 InnerNorm = Literal["batch", "split", "parallel"]
-
-
-@dataclass(frozen=True)
-class Switchable:
-    """Switchable whitening at the places of b; for the fields see `SwitchableWhitening2d`."""
-
-    statistics: tuple[str, ...] = ("bw", "iw", "bn", "in", "ln")
-    iterations: int = 5
-    momentum: float = 0.01
-
-
-FullNorm = Literal["instance", "instance_plain"] | Switchable
 
 _EVERY_BLOCK: dict[str, InnerNorm] = {"a": "split", "a2": "split", "ad": "split", "c": "parallel"}
 _LAST_BLOCK = {"b": 1.0, "d": 0.5, "ad": 0.5}
@@ -46,7 +33,7 @@ class BlockNorms:
     second: InnerNorm = "batch"  # after the second convolution: batch norm or IBN
     last: float | None = None  # share of the channels that a norm after the addition takes
     ratio: float = 0.5  # share of instance-normalised channels in an IBN
-    full: FullNorm = "instance"  # what the norm after the addition is where it takes all channels
+    affine: bool = True  # whether that norm has weight and bias where it takes all channels
     ease: int = 0
 
 
@@ -58,7 +45,7 @@ class IbnPlan:
     stages: tuple[int, ...] | None = None
     """Those (1..4) that get it; None = as in the paper: 1..3 inside blocks, 1, 2 after stages."""
     ratio: float = 0.5  # of norms inside a block, 0..1
-    full: FullNorm = "instance"
+    affine: bool = True  # whether b's norms have weight and bias
     ease: int = 0
     """Updates over which a, a2 and b come out of the plain network (`share_norm`); 0 = at once."""
 
@@ -67,8 +54,8 @@ class IbnPlan:
             raise ValueError(f"ibn_ratio is a share of the channels and lies in 0..1: {self.ratio}")
         if self.stages is not None and not set(self.stages) <= {1, 2, 3, 4}:
             raise ValueError(f"ibn_stages are among 1, 2, 3, 4: {list(self.stages)}")
-        if self.full != "instance" and self.ibn != "b":
-            raise ValueError("ibn_affine and whitening choose the norms of ibn b; set ibn to b or leave them out")
+        if not self.affine and self.ibn != "b":
+            raise ValueError("ibn_affine chooses the norms of ibn b; set ibn to b or leave it out")
 
     @property
     def stem(self) -> bool:
@@ -82,4 +69,4 @@ class IbnPlan:
         first = _EVERY_BLOCK.get(self.ibn, "batch") if inside else "batch"
         second = "split" if self.ibn == "a2" and inside else "batch"
         last = _LAST_BLOCK.get(self.ibn) if after else None
-        return BlockNorms(first, second, last, self.ratio, self.full, self.ease)
+        return BlockNorms(first, second, last, self.ratio, self.affine, self.ease)

@@ -1,15 +1,15 @@
 """Residual blocks: plain, grouped (ResNeXt) and squeezed (SE-ResNet), each with any IBN variant."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
 from segibn.models.kernels.pointwise import PointwiseConv2d
-from segibn.models.plans import BlockNorms, FullNorm, InnerNorm, Switchable
+from segibn.models.layers import conv3x3
+from segibn.models.plans import BlockNorms, InnerNorm
 from segibn.models.share_norm import EasedInstanceNorm2d, InstanceShareNorm2d, first_channels
-from segibn.models.switchable_whitening import SwitchableWhitening2d
 
 
 @dataclass(frozen=True)
@@ -29,12 +29,6 @@ def _conv1x1(in_channels: int, out_channels: int, stride: int = 1) -> nn.Conv2d:
     if stride == 1:
         return PointwiseConv2d(in_channels, out_channels)
     return nn.Conv2d(in_channels, out_channels, 1, stride, bias=False)
-
-
-def conv3x3(in_channels: int, out_channels: int, stride: int = 1, dilation: int = 1, groups: int = 1) -> nn.Conv2d:
-    """A 3x3 convolution without bias, padded by its dilation."""
-    options = {"padding": dilation, "dilation": dilation, "groups": groups, "bias": False}
-    return nn.Conv2d(in_channels, out_channels, 3, stride, **options)
 
 
 def _inner_norm(kind: InnerNorm, channels: int, norms: BlockNorms) -> nn.Module:
@@ -58,8 +52,7 @@ class SqueezeExcitation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape."""
-        gate = self.fc(x.mean(dim=(2, 3)))
-        return x * gate[:, :, None, None].to(x.dtype)
+        return x * self.fc(x.mean(dim=(2, 3)))[:, :, None, None].to(x.dtype)
 
 
 class PartialInstanceNorm2d(InstanceNorm2d):
@@ -70,16 +63,8 @@ class PartialInstanceNorm2d(InstanceNorm2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape."""
-        sizes = [self.num_features, x.shape[1] - self.num_features]
-        instance, plain = torch.split(x, sizes, dim=1)
+        instance, plain = torch.split(x, [self.num_features, x.shape[1] - self.num_features], dim=1)
         return torch.cat([super().forward(instance), plain], dim=1)
-
-
-def full_norm(channels: int, kind: FullNorm) -> nn.Module:
-    """The norm of all channels at one of the places of IBN-b."""
-    if isinstance(kind, Switchable):
-        return SwitchableWhitening2d(channels, **asdict(kind))
-    return InstanceNorm2d(channels, affine=kind == "instance")
 
 
 class _Block(nn.Module):
@@ -97,7 +82,7 @@ class _Block(nn.Module):
         self.IN: nn.Module | None = None
         if norms.last == 1.0:
             eased = EasedInstanceNorm2d(out_channels, ease=norms.ease) if norms.ease else None
-            self.IN = eased or full_norm(out_channels, norms.full)
+            self.IN = eased or InstanceNorm2d(out_channels, affine=norms.affine)
         elif norms.last is not None:
             self.IN = PartialInstanceNorm2d(out_channels, norms.last)
 

@@ -11,9 +11,10 @@ from typing import Any, Literal
 from torch import Tensor, nn
 
 from segibn.models.features import Backbone, FeatureSpec
-from segibn.models.layers import initialize_convolutions
-from segibn.models.plans import FullNorm, IbnName, IbnPlan, Switchable
-from segibn.models.residual import BasicBlock, BlockShape, Bottleneck, conv3x3, full_norm
+from segibn.models.ibn import InstanceNorm2d
+from segibn.models.layers import conv3x3, initialize_convolutions
+from segibn.models.plans import IbnName, IbnPlan
+from segibn.models.residual import BasicBlock, BlockShape, Bottleneck
 from segibn.models.share_norm import InstanceShareNorm2d
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
@@ -104,7 +105,7 @@ class ResNet(Backbone):
 def _build_stem(stem: Stem, plan: IbnPlan) -> tuple[nn.Module, nn.Module, int]:
     norm: Callable[[int], nn.Module] = nn.BatchNorm2d
     if plan.stem:
-        norm = partial(full_norm, kind=plan.full)
+        norm = partial(InstanceNorm2d, affine=plan.affine)
         if plan.ease:
             norm = partial(InstanceShareNorm2d, share=1.0, ease=plan.ease)
     if stem == "conv7x7":
@@ -120,22 +121,7 @@ def _build_stem(stem: Stem, plan: IbnPlan) -> tuple[nn.Module, nn.Module, int]:
     return convolutions, nn.BatchNorm2d(128), 128
 
 
-def build(
-    name: str,
-    ibn: IbnName = "none",
-    output_stride: int = 32,
-    *,
-    ibn_stages: tuple[int, ...] | None = None,
-    ibn_ratio: float | None = None,
-    ibn_affine: bool = True,
-    whitening: Literal["none", "switchable"] = "none",
-    switchable: Mapping[str, Any] | None = None,
-    ibn_ease: int = 0,
-    **options: Any,
-) -> ResNet:
+def build(name: str, ibn: IbnName = "none", output_stride: int = 32, **options: Any) -> ResNet:
     """Build a residual network by its name in `LAYOUTS`, from the options of a config."""
-    full: FullNorm = "instance" if ibn_affine else "instance_plain"
-    if whitening != "none":
-        full = Switchable(**(switchable or {}))
-    plan = IbnPlan(ibn, ibn_stages, 0.5 if ibn_ratio is None else ibn_ratio, full, ibn_ease)
-    return ResNet(LAYOUTS[name], plan, output_stride, **options)
+    of_plan = {key.removeprefix("ibn_"): options.pop(key) for key in [*options] if key.startswith("ibn_")}
+    return ResNet(LAYOUTS[name], IbnPlan(ibn, **of_plan), output_stride, **options)

@@ -32,9 +32,8 @@ class SegmenterOutput(NamedTuple):
     @property
     def aux_logits(self) -> Tensor | None:
         """(N, K, H, W); None without such a head and outside training."""
-        if self.coarse_aux_logits is None:
-            return None
-        return upsample(self.coarse_aux_logits, self.size, align_corners=self.align_corners)
+        aux = self.coarse_aux_logits
+        return None if aux is None else upsample(aux, self.size, align_corners=self.align_corners)
 
     def summed_cross_entropy(self, target: Tensor, class_weights: Tensor | None) -> tuple[Tensor, Tensor | None]:
         """Sums over the valid pixels of the main and the auxiliary logits' cross-entropy."""
@@ -76,12 +75,10 @@ class Segmenter(nn.Module):
 
     def forward(self, image: Tensor) -> SegmenterOutput:
         """(N, 3, H, W) normalised -> logits, float32 also under autocast."""
-        size = (image.shape[-2], image.shape[-1])
         features = self.backbone(image)
-        has_aux = self.aux_head is not None and self.training
         logits = self.head(features).float()
-        aux_logits = self.aux_head(features).float() if has_aux else None
-        return SegmenterOutput(logits, aux_logits, size, self.align_corners, features)
+        aux_logits = self.aux_head(features).float() if self.training and self.aux_head is not None else None
+        return SegmenterOutput(logits, aux_logits, (image.shape[-2], image.shape[-1]), self.align_corners, features)
 
     @torch.inference_mode()
     def predict(
@@ -94,6 +91,5 @@ class Segmenter(nn.Module):
         image = self.normalize(images.to(self.pixel_mean.device))
         if input_size is not None:
             image = resize_image(image, input_size)
-        logits = self.coarse_logits(image).float()
         size = size or (images.shape[-2], images.shape[-1])
-        return banded_argmax(logits, size, align_corners=self.align_corners)
+        return banded_argmax(self.coarse_logits(image).float(), size, align_corners=self.align_corners)

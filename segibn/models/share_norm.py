@@ -18,7 +18,7 @@ from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional as F
 
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, update_running
-from segibn.models.kernels.ibn_unsplit import ImageShare, normalize, passes_for
+from segibn.models.kernels.ibn_unsplit import ImageShare, is_for_passes, normalize
 
 _TENSORS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
 
@@ -104,37 +104,30 @@ class InstanceShareNorm2d(Eased):
         if torch.compiler.is_compiling() and not self.is_batch_norm:
             out = self.formula_form(x)
         else:
-            out = self._batch_norm(x) if self._is_plain() else self._mixed(x)
+            is_plain = (self.is_batch_norm or self.progress == 0) and not self._is_over_ranks()
+            out = self._batch_norm(x) if is_plain else self._mixed(x)
         for after in (self.drop, self.act):
             out = out if after is None else after(out)
         return out
 
-    def _is_plain(self) -> bool:
-        return (self.is_batch_norm or self.progress == 0) and not self._is_over_ranks()
-
     def _is_over_ranks(self) -> bool:
-        together = self.training and self.is_synchronized and dist.is_initialized()
-        return together and dist.get_world_size() > 1
+        return self.training and self.is_synchronized and dist.is_initialized() and dist.get_world_size() > 1
 
     def _batch_norm(self, x: Tensor) -> Tensor:
         """What `nn.BatchNorm2d` does."""
         if self.training:
             self.num_batches_tracked.add_(1)
-        rate = self.momentum
-        if rate is None:
-            rate = 1 / max(1, int(self.num_batches_tracked))
-        statistics = (self.running_mean, self.running_var, self.weight, self.bias)
-        return F.batch_norm(x, *statistics, self.training, rate, self.eps)
+        rate = 1 / max(1, int(self.num_batches_tracked)) if self.momentum is None else self.momentum
+        return F.batch_norm(
+            x, self.running_mean, self.running_var, self.weight, self.bias, self.training, rate, self.eps
+        )
 
     def _mixed(self, x: Tensor) -> Tensor:
-        passes = passes_for(x)
-        if passes is None:
+        if not is_for_passes(x):
             return self.formula_form(x)
-        if self.training:
-            by = ImageShare(self.share, synchronized=self._is_over_ranks())
-        else:
-            by = ImageShare(self.share, self.running_mean, self.running_var)
-        out, moments = normalize(x, self.weight, self.bias, self.eps, passes, by)
+        given = {} if self.training else {"mean": self.running_mean, "variance": self.running_var}
+        by = ImageShare(share=self.share, **given, synchronized=self._is_over_ranks())
+        out, moments = normalize(x, self.weight, self.bias, self.eps, by)
         if self.training:
             update_running(self, *moments)
         return out
@@ -169,8 +162,7 @@ class InstanceShareNorm2d(Eased):
             return (all_reduce(sums) if over_ranks else sums) / total
 
         batch_mean = averaged(mean)
-        between = (mean - batch_mean[:, None, None]).square()
-        batch_variance = averaged(variance + between)
+        batch_variance = averaged(variance + (mean - batch_mean[:, None, None]).square())
         update_running(self, batch_mean, batch_variance, total)
         return batch_mean, batch_variance
 
@@ -182,10 +174,9 @@ class InstanceShareNorm2d(Eased):
 
 def _of_halves(norm: InstanceBatchNorm2d, share: Tensor) -> InstanceShareNorm2d:
     """An IBN layer whose instance half keeps its image's statistics."""
-    channels = norm.num_instance + norm.num_batch
-    values = torch.ones(channels)
-    values[norm.batch_channels] = share.expand(channels)[norm.batch_channels]
-    new = InstanceShareNorm2d(channels, values).to(next(norm.parameters()).device)
+    values = torch.ones(norm.num_features)
+    values[norm.batch_channels] = share.expand(norm.num_features)[norm.batch_channels]
+    new = InstanceShareNorm2d(norm.num_features, values).to(next(norm.parameters()).device)
     with torch.no_grad():
         for half, own in ((norm.IN, norm.instance_channels), (norm.BN, norm.batch_channels)):
             for name in _TENSORS if half is not None else ():
@@ -208,8 +199,7 @@ class EasedInstanceNorm2d(InstanceNorm2d, Eased):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape, dtype and layout."""
-        is_compiled = torch.compiler.is_compiling() and not torch.compiler.is_exporting()
-        if self.ease and is_compiled:
+        if self.ease and torch.compiler.is_compiling() and not torch.compiler.is_exporting():
             return torch.lerp(x, super().forward(x), self.share.to(x.dtype))
         if torch.compiler.is_exporting() and self.progress == 1:
             mean, variance = _image_moments(x)

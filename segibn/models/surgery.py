@@ -12,11 +12,9 @@ import copy
 from collections.abc import Sequence
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 
 from segibn.models.catalog import DEFAULT_SHARE, Place
-from segibn.models.ibn import InstanceBatchNorm2d
 from segibn.models.norm_places import PIXELS, Call, norms_of, record_calls, require_norms, stage_ends
 from segibn.models.share_norm import EasedInstanceNorm2d, InstanceShareNorm2d, first_channels
 
@@ -67,9 +65,7 @@ def add_ibn(
         )
     for found in norms:
         norm = network.get_submodule(found.name)
-        channels = _channels(norm)
-        full = share if kind == "share" else 1.0
-        values = first_channels(channels, ratio) if kind == "a" else torch.full((channels,), full, device="cpu")
+        values = {"a": first_channels(norm.num_features, ratio), "b": 1.0, "share": share}[kind]
         network.set_submodule(found.name, InstanceShareNorm2d.taking_over(norm, values, ease=ease))
     for end in ends:
         _append_norm(end, ease)
@@ -85,8 +81,7 @@ def with_image_share(
     of the original, not copied. IBN's batch halves take it too, and norms that have a share.
     """
     require_norms(network)
-    tensors = [*network.parameters(), *network.buffers()]
-    copied = copy.deepcopy(network, {id(tensor): tensor for tensor in tensors})
+    copied = copy.deepcopy(network, {id(tensor): tensor for tensor in [*network.parameters(), *network.buffers()]})
     add_ibn(copied, "share", finest=finest, share=share, places=place and (place,))
     return copied
 
@@ -107,9 +102,3 @@ def _append_norm(end: Call, ease: int) -> None:
 
 def _normalized(module: nn.Module, args: object, result: Tensor) -> Tensor:
     return getattr(module, _FOLLOWING)(result)
-
-
-def _channels(norm: nn.Module) -> int:
-    if isinstance(norm, InstanceBatchNorm2d):
-        return norm.num_instance + norm.num_batch
-    return norm.num_features

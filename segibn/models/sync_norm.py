@@ -26,8 +26,7 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         variance = all_reduce(centred.square().sum((0, 2, 3))) / total
         update_running(self, mean, variance, total)
         scale = (variance + self.eps).rsqrt() * self.weight
-        out = centred * scale[:, None, None] + self.bias[:, None, None]
-        return out.to(x.dtype)
+        return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
 
 
 def synchronize_batch_norms(model: nn.Module, device: torch.device) -> nn.Module:

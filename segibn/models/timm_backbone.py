@@ -50,10 +50,11 @@ class TimmBackbone(nn.Module):
         }
         # What follows the last feature would have parameters without a gradient.
         if not self.is_plain:
-            _fix_padding(self.network)
+            for part, module in list(self.network.named_modules()):
+                if type(module).__name__ == "Conv2dSame":
+                    self.network.set_submodule(part, FixedSameConv2d(module))
         before = self.network.state_dict().keys()
-        options = {"prune_norm": not self.is_plain, "prune_head": True}
-        self.network.prune_intermediate_layers(self._indices, **options)
+        self.network.prune_intermediate_layers(self._indices, prune_norm=not self.is_plain, prune_head=True)
         self.pruned = tuple(sorted(before - self.network.state_dict().keys()))
         given = self.network.pretrained_cfg
         is_lite = name.startswith(LITE)  # timm has 127.5 for both, which is near
@@ -107,8 +108,7 @@ class TimmBackbone(nn.Module):
     def _features(self, image: Tensor) -> dict[str, Tensor]:
         height, width = image.shape[-2:]
         x = image if self.rescale is None else image * self.rescale + self.shift
-        largest = max(spec.stride for spec in self.feature_specs.values())
-        x = _to_whole_multiples(x, largest, stretch=self.is_plain)
+        x = _to_whole_multiples(x, max(spec.stride for spec in self.feature_specs.values()), stretch=self.is_plain)
         options = {"norm": self.is_plain, "intermediates_only": True}
         found = self.network.forward_intermediates(x, indices=self._indices, **options)
         features = dict(zip(self.feature_specs, found, strict=True))
@@ -123,8 +123,7 @@ class TimmBackbone(nn.Module):
         """Images come with ImageNet's mean and spread; a network that wants others gets them."""
         scale = shift = None
         if (mean, std) != (IMAGENET_MEAN, IMAGENET_STD):
-            ours = zip(IMAGENET_MEAN, IMAGENET_STD, mean, std, strict=True)
-            pairs = [(s / t, (m - n) / t) for m, s, n, t in ours]
+            pairs = [(s / t, (m - n) / t) for m, s, n, t in zip(IMAGENET_MEAN, IMAGENET_STD, mean, std, strict=True)]
             scale, shift = torch.tensor(pairs, dtype=torch.float32).T.reshape(2, 1, 3, 1, 1)
         # Constants of the preprocessing: checkpoints need not hold them.
         self.register_buffer("rescale", scale, persistent=False)
@@ -139,13 +138,11 @@ class FixedSameConv2d(nn.Conv2d):
     """
 
     def __init__(self, conv: nn.Conv2d) -> None:
-        size, how = ((conv.in_channels, conv.out_channels, conv.kernel_size), "stride dilation groups")
-        options = {name: getattr(conv, name) for name in how.split()}
-        super().__init__(*size, bias=conv.bias is not None, **options)
+        options = (conv.kernel_size, conv.stride, 0, conv.dilation, conv.groups, conv.bias is not None)
+        super().__init__(conv.in_channels, conv.out_channels, *options)
         self.weight, self.bias = conv.weight, conv.bias
         sides = zip(conv.kernel_size, conv.stride, conv.dilation, strict=True)
-        below = [max((k - 1) * d + 1 - s, 0) for k, s, d in sides]
-        (high, wide) = below
+        high, wide = (max((k - 1) * d + 1 - s, 0) for k, s, d in sides)
         self.around = (wide // 2, wide - wide // 2, high // 2, high - high // 2)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -153,19 +150,12 @@ class FixedSameConv2d(nn.Conv2d):
         return super().forward(F.pad(x, self.around))
 
 
-def _fix_padding(network: nn.Module) -> None:
-    for name, module in list(network.named_modules()):
-        if type(module).__name__ == "Conv2dSame":
-            network.set_submodule(name, FixedSameConv2d(module))
-
-
 def create_network(name: str, output_stride: int | None, *, pretrained: bool = False) -> nn.Module:
     """Build timm's network without a classifier, for frames of any size."""
     import timm
 
     if not timm.is_model(name):
-        known = [*timm.list_models(), *timm.list_pretrained()]
-        hint = did_you_mean(name, known) or "; timm.list_models() lists them"
+        hint = did_you_mean(name, [*timm.list_models(), *timm.list_pretrained()]) or "; timm.list_models() lists them"
         raise ConfigError(f"model.backbone.model: timm {timm.__version__} has no {name}{hint}")
     options: dict[str, Any] = {"num_classes": 0, "pretrained": pretrained}
     if output_stride is not None:
@@ -175,8 +165,7 @@ def create_network(name: str, output_stride: int | None, *, pretrained: bool = F
     except TypeError as error:
         if "output_stride" not in str(error):
             raise
-        message = f"model.backbone.output_stride: timm cannot dilate {name}; leave it out"
-        raise ConfigError(message) from error
+        raise ConfigError(f"model.backbone.output_stride: timm cannot dilate {name}; leave it out") from error
     for method in ("forward_intermediates", "prune_intermediate_layers"):
         if not hasattr(network, method):
             has = f"has no {method} in timm {timm.__version__}, which its features are taken with"
@@ -204,8 +193,7 @@ def _create_for_any_size(name: str, options: dict[str, Any]) -> nn.Module:
 def _check_stages(name: str, strides: list[int], output_stride: int | None, is_plain: bool) -> None:
     if output_stride is not None and (is_plain or strides[-1] != output_stride):
         why = "a plain transformer: its stride is its patch's" if is_plain else "not made to dilate"
-        key = "model.backbone.output_stride"
-        raise ConfigError(f"{key}: {name} is {why}, {strides[-1]}; leave it out")
+        raise ConfigError(f"model.backbone.output_stride: {name} is {why}, {strides[-1]}; leave it out")
     if len(strides) < _NUM_FEATURES:
         has = f"has {len(strides)} features, heads need {_NUM_FEATURES}"
         raise ConfigError(f"model.backbone.model: {name} {has}; choose another")

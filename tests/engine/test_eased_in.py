@@ -77,7 +77,7 @@ def test_update_0_is_the_plain_networks_and_a_cut_run_ends_with_the_same_bits(
         ({"ibn": "a", "ibn_where": {"finest": 4}}, "ibn_where belongs to ibn share"),
         ({"ibn": "c", "ibn_ease": 5}, "ibn_ease is for ibn a, a2, b, share"),
         ({"ibn": "none", "ibn_ease": 5}, "ibn_ease is for ibn a, a2, b, share"),
-        ({"ibn": "b", "ibn_ease": 5, "ibn_affine": False}, "ibn_ease has no whitening"),
+        ({"ibn": "b", "ibn_ease": 5, "ibn_affine": False}, "ibn_ease has no ibn_affine"),
         ({"name": "mobilenet_v2", "ibn": "b", "ibn_ease": 5}, "has no ibn_ease to choose"),
         (
             {"name": "timm", "model": "resnet10t", "ibn": "a", "ibn_where": {"places": ["stem"]}},

@@ -207,14 +207,9 @@ def test_no_stages_at_all_mean_no_ibn(name: str) -> None:
         ({"ibn_stages": [1]}, "need an ibn"),
         ({"ibn": "b", "ibn_ratio": 0.25}, "ibn b has no ratio to choose"),
         ({"ibn": "a", "ibn_affine": False}, "ibn_affine: false changes the norms of ibn b"),
-        ({"whitening": "switchable"}, "whitening: switchable changes the norms of ibn b"),
         (
             {"name": "mobilenet_v2", "ibn": "b", "ibn_affine": False},
             "mobilenet_v2 has no ibn_affine to choose; leave it out",
-        ),
-        (
-            {"ibn": "b", "ibn_affine": False, "whitening": "switchable"},
-            "switchable whitening has no instance norms, so no ibn_affine",
         ),
     ],
 )
@@ -247,10 +242,10 @@ def test_options_that_a_family_does_not_have_are_refused() -> None:
         build_backbone("shufflenet_v2", output_stride=4)
     with pytest.raises(ValueError, match=r"among 1, 2, 3, 4: \[0\]"):
         build_backbone("resnet18", "a", ibn_stages=(0,))
-    with pytest.raises(ValueError, match="ibn_affine and whitening choose the norms of ibn b"):
+    with pytest.raises(ValueError, match="ibn_affine chooses the norms of ibn b"):
         build_backbone("resnet18", "a", ibn_affine=False)
-    with pytest.raises(ValueError, match="mobilenet_v2 has no whitening to"):
-        build_backbone("mobilenet_v2", "b", whitening="switchable")
+    with pytest.raises(ValueError, match="mobilenet_v2 has no ibn_affine to"):
+        build_backbone("mobilenet_v2", "b", ibn_affine=False)
     with pytest.raises(ValueError, match=r"lies in 0\.\.1: 1\.5"):
         build_backbone("resnet18", "a", ibn_ratio=1.5)
 

@@ -8,8 +8,7 @@ import torch
 from torch import nn
 
 from segibn.models.ibn import InstanceBatchNorm2d
-from segibn.models.kernels import ibn_cpu
-from segibn.models.kernels.ibn_unsplit import passes_for
+from segibn.models.kernels.ibn_unsplit import is_for_passes
 from segibn.models.share_norm import InstanceShareNorm2d
 from segibn.models.sync_norm import SyncBatchNorm2d, synchronize_batch_norms
 
@@ -74,7 +73,7 @@ def test_two_ranks_of_unequal_size_equal_one_batch(run_two_ranks: Callable[..., 
     sizes = (5, 3), (60, 50)  # split, and large enough for the unsplit form
     shares = None, torch.tensor([1.0, 0.5, 0.3, 0.1, 0.0, 0.0])
     cases = [_case(size, share) for share in shares for size in sizes]
-    assert [passes_for(case["x"]) for case in cases] == [None, ibn_cpu] * 2
+    assert [is_for_passes(case["x"]) for case in cases] == [False, True] * 2
     torch.save(cases, tmp_path / "cases.pt")
     (tmp_path / "worker.py").write_text(WORKER)
     run_two_ranks(tmp_path / "worker.py", tmp_path / "cases.pt", tmp_path)

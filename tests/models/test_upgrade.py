@@ -92,6 +92,8 @@ def test_a_config_with_nearly_every_section_is_read_as_it_was_meant(caplog):
         config = load_config(OLD / "config_0_1_0.yaml")
     assert caplog.records == []
     written = yaml.safe_load((OLD / "config_0_1_0.yaml").read_text())
+    for gone in ("whitening", "switchable"):
+        del written["model"]["backbone"][gone]
     now = config.model_dump(mode="json")
 
     def kept(old, new):
@@ -149,6 +151,15 @@ def test_upgrades_change_nothing_that_is_given_and_need_no_second_pass():
     assert upgrade_config(new, "x") == (new, [])
     a_ratio = {"model": {"backbone": {"ibn": "a", "ibn_ratio": 0.25}}}
     assert upgrade_config(a_ratio, "x") == ({**a_ratio, "config_version": CONFIG_VERSION}, [])
+
+
+def test_switchable_whitening_is_gone():
+    off = {"config_version": 3, "model": {"backbone": {"ibn": "b", "whitening": "none", "switchable": None}}}
+    new = {"config_version": CONFIG_VERSION, "model": {"backbone": {"ibn": "b"}}}
+    assert upgrade_config(off, "x") == (new, [])
+    off["model"]["backbone"]["whitening"] = "switchable"
+    with pytest.raises(ConfigError, match=r"x: model\.backbone\.whitening: .* leave it out and train anew"):
+        upgrade_config(off, "x")
 
 
 @pytest.mark.parametrize(("kernels", "said"), [("default", 0), ("triton", 1)])

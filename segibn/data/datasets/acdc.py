@@ -21,8 +21,7 @@ def _find_one(root: Path, name: str) -> Pairing:
     split, _, condition = name.partition("-")
     if condition:
         images = Place(f"rgb_anon/{condition}/{split}", "_rgb_anon.png")
-        targets = Place(f"gt/{condition}/{split}", "_gt_labelTrainIds.png")
-        return SOURCE.pair(root, name, images=images, targets=targets)
+        return SOURCE.pair(root, name, images=images, targets=Place(f"gt/{condition}/{split}", "_gt_labelTrainIds.png"))
     there = [one for one in _CONDITIONS if (root / "rgb_anon" / one / split).is_dir()]
     if there and len(there) < len(_CONDITIONS):
         gone = next(one for one in _CONDITIONS if one not in there)
@@ -30,8 +29,7 @@ def _find_one(root: Path, name: str) -> Pairing:
             f"{SOURCE.title}: no folder {root / 'rgb_anon' / gone / split}, but split '{split}' is "
             f"all four conditions; take '{split}-{there[0]}' for one of those that are there"
         )
-    parts = "+".join(f"{split}-{one}" for one in _CONDITIONS)
-    return join_splits(parts, lambda part: _find_one(root, part))
+    return join_splits("+".join(f"{split}-{one}" for one in _CONDITIONS), lambda part: _find_one(root, part))
 
 
 SOURCE = DatasetSource(

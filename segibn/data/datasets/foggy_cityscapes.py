@@ -15,8 +15,7 @@ _SPLITS = {
 def _find_one(root: Path, name: str) -> Pairing:
     split, _, beta = name.partition("-")
     images = Place(f"leftImg8bit_foggy/{split}", f"_leftImg8bit_foggy_beta_{beta}.png")
-    targets = Place(f"gtFine/{split}", "_gtFine_labelIds.png")
-    pairing = SOURCE.pair(root, name, images=images, targets=targets)
+    pairing = SOURCE.pair(root, name, images=images, targets=Place(f"gtFine/{split}", "_gtFine_labelIds.png"))
     if not pairing.samples and not any(orphan.is_image for orphan in pairing.orphans):
         raise SplitAbsentError(f"{SOURCE.title}: no *{images.suffix} below {root / images.folder}\n{SOURCE.advice}")
     return pairing

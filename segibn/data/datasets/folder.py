@@ -59,9 +59,7 @@ def find(
             image_of=lambda name: str(image_folder / f"{name}{image_suffix or '.*'}"),
         )
 
-    if "{split}" not in images + targets:
-        return find_one(split)
-    return join_splits(split, find_one)
+    return join_splits(split, find_one) if "{split}" in images + targets else find_one(split)
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,7 @@ class _Side:
     def by_name(self, other: "_Side") -> dict[str, Path]:
         """Its files by their path below the folder without ending; those of ``other`` left out."""
         kind = Path(f"x{self.ending}").suffix
-        suffixes = (*IMAGE_SUFFIXES, kind) if kind else IMAGE_SUFFIXES
-        listed = list_files(self.folder, suffixes, recursive=True)
+        listed = list_files(self.folder, (*IMAGE_SUFFIXES, kind) if kind else IMAGE_SUFFIXES, recursive=True)
         found: dict[str, Path] = {}
         left: list[PassedOver] = []
         is_others = self._belongs_to(other)

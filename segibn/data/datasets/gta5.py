@@ -32,8 +32,6 @@ _ROBUSTNET = LabelSet(
     "gta5_robustnet", tuple(replace(row, train_id=_READ_AS.get(row.name, row.train_id)) for row in GTA5.labels)
 )
 
-_MAT_KEYS = {"train": "trainIds", "val": "valIds", "test": "testIds"}
-
 
 def split_ids(split: str, root: Path | None = None) -> frozenset[int]:
     """Return the frame numbers of a split, by ``split.mat`` in ``root`` if there is one."""
@@ -82,7 +80,7 @@ def _read_mat(path: Path, split: str) -> frozenset[int]:
         content = loadmat(path)
     except Exception as error:  # scipy raises many types for a file that is no MAT file
         raise DatasetError(f"{path}: not a readable MAT file ({error})") from error
-    key = _MAT_KEYS[split]
+    key = f"{split}Ids"
     if key not in content:
         have = listed([name for name in content if not name.startswith("__")])
         raise DatasetError(f"{path}: has no '{key}' (it holds {have}); use the authors' split.mat")

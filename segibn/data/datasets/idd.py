@@ -14,19 +14,14 @@ from segibn.files.folders import list_files
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.schemes import on_schemes, train_id_table
 
-_IMAGE = ("_leftImg8bit.png", "_leftImg8bit.jpg")
 _TARGET = "_gtFine_labelcsTrainIds.png"
 
 
 def _find_one(root: Path, split: str) -> Pairing:
+    """Pair the files; raise if these are IDD-Lite, or the labels are polygons or maps of another kind."""
     pairing = SOURCE.pair(root, split)
-    if not pairing.samples:
-        _refuse_other_files(root, split)
-    return pairing
-
-
-def _refuse_other_files(root: Path, split: str) -> None:
-    """Raise if these are IDD-Lite, or the labels are polygons or maps of another kind."""
+    if pairing.samples:
+        return pairing
     frames = list_files(root / "leftImg8bit" / split, (".jpg",), recursive=True)
     if frames and frames[0].name.lower().endswith("_image.jpg"):
         own = root.with_name("idd_lite")
@@ -36,7 +31,7 @@ def _refuse_other_files(root: Path, split: str) -> None:
             f"{rename}segibn check idd_lite --datasets {own.parent}"
         )
     if split in SOURCE.unlabelled:
-        return
+        return pairing
     folder = root / "gtFine" / split
     there = [path.name for path in list_files(folder, (".json", ".png"), recursive=True)]
     if there and not any(name.lower().endswith(_TARGET.lower()) for name in there):
@@ -45,6 +40,7 @@ def _refuse_other_files(root: Path, split: str) -> None:
             "set's own script, https://github.com/AutoNUE/public-code: python "
             "preperation/createLabels.py --datadir idd --id-type csTrainId"
         )
+    return pairing
 
 
 SOURCE = DatasetSource(
@@ -59,7 +55,7 @@ idd/gtFine/{train,val}/<drive>/<frame>_gtFine_labelcsTrainIds.png   (made by cre
     "https://github.com/AutoNUE/public-code",
     splits={"train": 6_993, "val": 981, "test": 2_029},
     unlabelled=("test",),
-    images=Place("leftImg8bit/{split}", _IMAGE, keep_folders=True),
+    images=Place("leftImg8bit/{split}", ("_leftImg8bit.png", "_leftImg8bit.jpg"), keep_folders=True),
     targets=Place("gtFine/{split}", _TARGET, keep_folders=True),
     find_one=_find_one,
     tables=on_schemes(train_id_table("idd")),

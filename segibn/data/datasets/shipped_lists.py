@@ -26,5 +26,4 @@ def read_names(file: str) -> frozenset[str]:
 
 
 def _lines(file: str) -> list[str]:
-    text = resources.files("segibn.data").joinpath(f"lists/{file}").read_text("utf-8")
-    return list_entries(text)
+    return list_entries(resources.files("segibn.data").joinpath(f"lists/{file}").read_text("utf-8"))

@@ -29,10 +29,7 @@ class Place:
     """Whether names begin with their subfolders, where the frames of each are numbered anew."""
 
     def files(self, folder: Path) -> dict[str, Path]:
-        """Return its files by their name without the suffix, which may be in any case.
-
-        DatasetError: two have the same name, or names that differ in nothing but case.
-        """
+        """Return its files by name without suffix, in any case; DatasetError: two of a name, or alike but for case."""
         endings = (self.suffix,) if isinstance(self.suffix, str) else self.suffix
         found: dict[str, Path] = {}
         for path in list_files(folder, endings, recursive=self.recursive):
@@ -88,8 +85,7 @@ class DatasetSource:
     @property
     def schemes(self) -> tuple[str, ...]:
         """The class schemes that it can be read in, its own first."""
-        named = {**self.label_maps, **self.encodings}
-        return tuple(self.tables or next(iter(named.values()), ()))
+        return tuple(self.tables or next(iter({**self.label_maps, **self.encodings}.values()), ()))
 
     def find(self, root: Path, split: str, encoding: str = "auto") -> Pairing:
         """Pair the files of a split, or of several joined by '+', in the set's own folder."""
@@ -190,8 +186,7 @@ class DatasetSource:
         """Make the error for a split name that the data set does not have."""
         names, hint = ", ".join(known) or "none", did_you_mean(split, known)
         there = f"{hint} It has {names}" if hint else f"; it has {names}"
-        unknown = f"{self.title} has no split '{printable(split)}'"
-        return DatasetError(f"{unknown}{there}, and 'a+b' joins two")
+        return DatasetError(f"{self.title} has no split '{printable(split)}'{there}, and 'a+b' joins two")
 
     @property
     def advice(self) -> str:
@@ -204,8 +199,7 @@ class DatasetSource:
         if pairing.orphans:
             raise DatasetError(self._orphan_message(pairing, split))
         if not pairing.samples:
-            empty = f"{self.title}: split '{split}' is empty under {folder}"
-            raise DatasetError(f"{empty}\n{self.advice}")
+            raise DatasetError(f"{self.title}: split '{split}' is empty under {folder}\n{self.advice}")
         if note := pairing.partial_note:
             warn_once(f"{self.title}, split '{split}' under {folder}: {note}")
         return list(pairing.samples)

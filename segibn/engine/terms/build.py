@@ -21,6 +21,5 @@ TERMS: dict[str, Callable[[Any, RunConfig, Trainee], Term]] = {
 
 def build_objective(config: RunConfig, trainee: Trainee) -> Objective:
     """Build the terms that are on; ConfigError if one needs what the config does not give."""
-    sections = {name: getattr(config.generalise, name) for name in TERMS}
-    on = {name: section for name, section in sections.items() if section is not None}
-    return Objective([TERMS[name](section, config, trainee) for name, section in on.items()])
+    on = [name for name in TERMS if name in config.generalise.active]
+    return Objective([TERMS[name](getattr(config.generalise, name), config, trainee) for name in on])

@@ -35,9 +35,8 @@ class MeanTeacherTerm(Term):
         self.weight, self.threshold = section.weight, section.threshold
         self.teacher = trainee.average.model
         self.dtype = choose_dtype(config.engine.precision, trainee.device)
-        self.length = section.ramp_up_iterations
-        if self.length is None:
-            self.length = config.optim.iterations // 4
+        length = section.ramp_up_iterations
+        self.length = config.optim.iterations // 4 if length is None else length
 
     def __call__(self, step: Step) -> Tensor:
         """Return the mean over the coarse logits' pixels, times the ramp."""

@@ -73,21 +73,18 @@ def imagenet_teacher(name: str, weights: str | None, config: RunConfig, trainee:
                 f"generalise.{name}.teacher_weights to torchvision, ibn_net or a file of a "
                 f"{config.model.backbone.name} with or without IBN"
             ) from error
-        layout = image_layout(trainee.device, config.engine.channels_last)
-        backbone = backbone.to(trainee.device, memory_format=layout)
-        dtype = choose_dtype(config.engine.precision, trainee.device)
-        trainee.shared[key] = ImageNetTeacher(backbone, dtype)
+        backbone = backbone.to(trainee.device, memory_format=image_layout(trainee.device, config.engine.channels_last))
+        trainee.shared[key] = ImageNetTeacher(backbone, choose_dtype(config.engine.precision, trainee.device))
     return trainee.shared[key]
 
 
 def _build(source: str, config: BackboneConfig) -> nn.Module:
     # Also the plain network where IBN is trained: the shapes of features are the same, and an IBN
     # network filled with a plain one's weights has not seen ImageNet.
-    variants = {"ibn_net": (config.ibn,), "torchvision": ("none",)}
     shape = ("name", "output_stride", "stem", "dilate_first")
     plain = BackboneConfig(**{name: getattr(config, name) for name in shape})
     first: CheckpointError | None = None
-    for ibn in variants.get(source, (config.ibn, "none")):
+    for ibn in {"ibn_net": (config.ibn,), "torchvision": ("none",)}.get(source, (config.ibn, "none")):
         options = (plain if ibn in ("none", "share") else config).options | {"ibn_ease": 0}
         with torch.random.fork_rng(devices=[]):  # drawn only to be replaced
             backbone = build_backbone(**options)
@@ -153,8 +150,7 @@ class TextureTerm(Term):
         self.layer_weights = {name: weight for name, weight in weights.items() if weight > 0}
         self.teacher = imagenet_teacher(self.name, section.teacher_weights, config, trainee)
         self.fade_over = config.optim.iterations if section.fade_out else None
-        is_plain = RESTYLING.keys().isdisjoint(config.generalise.active)
-        self.backbone = None if is_plain else trainee.model.backbone
+        self.backbone = None if RESTYLING.keys().isdisjoint(config.generalise.active) else trainee.model.backbone
 
     def __call__(self, step: Step) -> Tensor:
         """Return the sum over layers, each a mean over the step's images."""

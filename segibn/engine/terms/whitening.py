@@ -29,15 +29,12 @@ from segibn.models.segmenter import Segmenter
 
 
 class CovarianceTaps:
-    """Hooks that take the covariances of what a backbone's instance norms give, while open.
-
-    ``open_in_training``: take covariances, with gradients, where a norm is in training mode.
-    """
+    """Hooks that take the covariances of what a backbone's instance norms give, while open."""
 
     def __init__(self, backbone: nn.Module) -> None:
         self._backbone, modules = backbone, backbone.named_modules()
         self.norms = {name: norm for name, norm in modules if isinstance(norm, InstanceNorm2d)}
-        self.open_in_training = False
+        self.open_in_training = False  # taken, with gradients, where a norm is in training mode
         self._open_in_evaluation = False
         self._taken: dict[str, Tensor] = {}
         for name, norm in self.norms.items():
@@ -107,8 +104,7 @@ class Whitening(Term):
         self._sensitive: dict[str, Tensor] = {}  # in all passes that are over
         self._masks: dict[str, Tensor] = {}
         if settings.kind != "isw":
-            norms = self._taps.norms.items()
-            self._masks = {n: off_diagonal(norm.num_features, trainee.device) for n, norm in norms}
+            self._masks = {n: off_diagonal(norm.num_features, trainee.device) for n, norm in self._taps.norms.items()}
             self._taps.open_in_training = True
 
     def __call__(self, step: Step) -> Tensor:
@@ -126,8 +122,7 @@ class Whitening(Term):
                 return step.plain.new_zeros(())
             self._close_pass()
             self._masks = self._sensitive
-        masks = self._masks.items()
-        losses = [whitening_loss(covariances[name], mask, self._margin) for name, mask in masks]
+        losses = [whitening_loss(covariances[name], mask, self._margin) for name, mask in self._masks.items()]
         return torch.stack(losses).mean()
 
     def state_dict(self) -> dict[str, Any]:
@@ -157,8 +152,7 @@ class Whitening(Term):
             dist.all_reduce(flat)
         *parts, images = flat.split([*(values.numel() for values in moved.values()), 1])
         for (name, values), part in zip(moved.items(), parts, strict=True):
-            total = part.view(values.shape)
-            self._variances[name] = self._variances.get(name, 0.0) + total
+            self._variances[name] = self._variances.get(name, 0.0) + part.view(values.shape)
         self._images = images if self._images is None else self._images + images
         self._taps.open_in_training = True  # the next iteration may be the term's first
 
@@ -175,8 +169,7 @@ class Whitening(Term):
         if self._restyled:
             return step.image[: len(step.plain)]
         model = self._model
-        plain = step.plain * model.pixel_std + model.pixel_mean
-        return model.normalize(PhotometricChange()(plain))
+        return model.normalize(PhotometricChange()(step.plain * model.pixel_std + model.pixel_mean))
 
     def _close_pass(self) -> None:
         """Keep of the sensitive elements those that are so in this pass too."""

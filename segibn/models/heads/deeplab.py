@@ -89,8 +89,7 @@ class DeepLabV3PlusHead(nn.Module):
         self.align_corners = align_corners
         low = feature_specs["layer1"]
         self.logits_spec = FeatureSpec(num_classes, low.stride)
-        in_channels = feature_specs["layer4"].channels
-        self.aspp = ASPP(in_channels, channels, atrous_rates, separable=separable)
+        self.aspp = ASPP(feature_specs["layer4"].channels, channels, atrous_rates, separable=separable)
         conv3x3 = partial(conv3x3_norm_relu, separable=separable)
         self.context = conv3x3(channels, channels) if refine == "split" else None
         self.low_level = conv_norm_relu(low.channels, low_level_channels, 1)
@@ -106,7 +105,6 @@ class DeepLabV3PlusHead(nn.Module):
         context = self.aspp(features["layer4"])
         if self.context is not None:
             context = self.context(self.dropout(context))
-        size = (low.shape[-2], low.shape[-1])
-        context = resize_feature(context, size, align_corners=self.align_corners)
+        context = resize_feature(context, (low.shape[-2], low.shape[-1]), align_corners=self.align_corners)
         x = self.refine(torch.cat([context, low], dim=1))
         return self.classifier(x if self.context is not None else self.dropout(x))

@@ -10,10 +10,7 @@ from segibn.models.layers import conv_norm_relu, dropout_of, pixel_classifier
 
 
 class FCNHead(nn.Module):
-    """3x3 convolution, batch norm, ReLU, dropout, 1x1 classifier.
-
-    The head of IBN-Net's experiments at output stride 8, and on "layer3" the auxiliary head.
-    """
+    """3x3 convolution, batch norm, ReLU, dropout, 1x1 classifier: IBN-Net's at stride 8, the auxiliary on "layer3"."""
 
     def __init__(
         self,

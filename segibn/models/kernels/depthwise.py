@@ -23,13 +23,19 @@ class DepthwiseConv2d(nn.Conv2d):
     """Equals `nn.Conv2d(channels, channels, 3, groups=channels)`, the spatial size stays."""
 
     def __init__(self, channels: int, dilation: int = 1) -> None:
-        options = {"padding": dilation, "dilation": dilation, "groups": channels, "bias": False}
-        super().__init__(channels, channels, 3, **options)
+        super().__init__(channels, channels, 3, padding=dilation, dilation=dilation, groups=channels, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> the same shape."""
         dilation = self.dilation[0]
-        if not _is_for_sorting(x, dilation):
+        if not (
+            dilation > 1
+            and x.device.type == "cpu"
+            and x.is_contiguous(memory_format=torch.channels_last)
+            and not x.is_contiguous()
+            and not torch.compiler.is_exporting()  # exporters get the convolution that they know
+            and not torch.jit.is_tracing()
+        ):
             return super().forward(x)
         weight = self.weight
         if torch.is_autocast_enabled("cpu"):
@@ -40,23 +46,10 @@ class DepthwiseConv2d(nn.Conv2d):
         return _SortedConvolution.apply(x, weight, dilation)
 
 
-def _is_for_sorting(x: Tensor, dilation: int) -> bool:
-    """Whether to sort; exporters get the convolution that they know."""
-    return (
-        dilation > 1
-        and x.device.type == "cpu"
-        and x.is_contiguous(memory_format=torch.channels_last)
-        and not x.is_contiguous()
-        and not torch.compiler.is_exporting()
-        and not torch.jit.is_tracing()
-    )
-
-
 def sorted_convolution(x: Tensor, weight: Tensor, dilation: int) -> Tensor:
     """Dilated 3x3 convolution of each channel of `x`, channels-last, by `weight` (C, 1, 3, 3)."""
     kernel = _kernel(weight, x.shape, dilation)
-    grids = _to_grids(x, dilation)
-    out = F.conv2d(grids, kernel, padding=_padding(kernel), groups=x.shape[1])
+    out = F.conv2d(_to_grids(x, dilation), kernel, padding=_padding(kernel), groups=x.shape[1])
     return _from_grids(out, torch.empty_like(x), dilation)
 
 
@@ -70,8 +63,9 @@ class _SortedConvolution(torch.autograd.Function):
         kernel, out = _kernel(weight, x.shape, dilation), torch.empty_like(x)
         for image, channels in _pieces(x, dilation):
             part = x[image, channels]
-            options = {"padding": _padding(kernel), "groups": part.shape[1]}
-            grids = F.conv2d(_to_grids(part, dilation), kernel[channels], **options)
+            grids = F.conv2d(
+                _to_grids(part, dilation), kernel[channels], padding=_padding(kernel), groups=part.shape[1]
+            )
             _from_grids(grids, out[image, channels], dilation)
         return out
 
@@ -81,8 +75,7 @@ class _SortedConvolution(torch.autograd.Function):
         x, weight = ctx.saved_tensors
         grad = grad.contiguous(memory_format=torch.channels_last)
         grad_x = torch.empty_like(x)
-        accurate = torch.promote_types(weight.dtype, torch.float32)
-        grad_weight = torch.zeros_like(weight, dtype=accurate)
+        grad_weight = torch.zeros_like(weight, dtype=torch.promote_types(weight.dtype, torch.float32))
         kernel = _kernel(weight, x.shape, ctx.dilation)
         rows, columns = _reach(x.shape, ctx.dilation)
         for image, channels in _pieces(x, ctx.dilation):
@@ -90,8 +83,7 @@ class _SortedConvolution(torch.autograd.Function):
             upstream = _to_grids(grad[image, channels], ctx.dilation)
             tensors = (upstream, _to_grids(part, ctx.dilation), kernel[channels], None)
             options = ((1, 1), _padding(kernel), (1, 1), False, (0, 0), part.shape[1])
-            backward = torch.ops.aten.convolution_backward
-            grad_grids, grad_part, _ = backward(*tensors, *options, (True, True, False))
+            grad_grids, grad_part, _ = torch.ops.aten.convolution_backward(*tensors, *options, (True, True, False))
             _from_grids(grad_grids, grad_x[image, channels], ctx.dilation)
             grad_weight[channels, :, rows, columns] += grad_part[..., columns]
         return grad_x, grad_weight.to(weight.dtype), None
@@ -109,8 +101,7 @@ def _pieces(x: Tensor, dilation: int) -> Iterator[tuple[slice, slice]]:
 
 def _reach(size: torch.Size, dilation: int) -> tuple[slice, slice]:
     """Which rows and columns of a 3x3 kernel reach into maps of this size: all or the middle."""
-    rows, columns = (slice(1, 2) if dilation >= n else slice(0, 3) for n in size[2:])
-    return rows, columns
+    return tuple(slice(1, 2) if dilation >= n else slice(0, 3) for n in size[2:])
 
 
 def _kernel(weight: Tensor, size: torch.Size, dilation: int) -> Tensor:
@@ -145,8 +136,7 @@ def _to_grids(x: Tensor, dilation: int) -> Tensor:
 def _from_grids(grids: Tensor, out: Tensor, dilation: int) -> Tensor:
     """Undo `_to_grids`, into `out` (N, C, h, w), which is returned."""
     images, channels, height, width = out.shape
-    grid = _grid(height, width, dilation)
-    grids = grids.permute(0, 2, 3, 1).reshape(images, *grid, channels)
+    grids = grids.permute(0, 2, 3, 1).reshape(images, *_grid(height, width, dilation), channels)
     for grid_part, part in _matching_parts(grids, out, dilation):
         part.copy_(grid_part)
     return out
@@ -166,8 +156,7 @@ def _matching_parts(grids: Tensor, x: Tensor, dilation: int) -> Iterator[tuple[T
 
 def _whole_and_rest(size: int, grids: int) -> Iterator[tuple[slice, slice, slice]]:
     """Rows (or columns) of grids, which grids have them, and which of the map's they are."""
-    whole = size // grids
+    whole, rest = divmod(size, grids)
     yield slice(0, whole), slice(0, grids), slice(0, whole * grids)
-    rest = size - whole * grids
     if rest:
         yield slice(whole, whole + 1), slice(0, rest), slice(whole * grids, size)

@@ -22,22 +22,18 @@ class PointwiseConv2d(nn.Conv2d):
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, in_channels, h, w) -> (N, out_channels, h, w)."""
-        dtype = x.dtype
-        if torch.is_autocast_enabled("cpu"):
-            dtype = torch.get_autocast_dtype("cpu")
-        if dtype == torch.bfloat16 and self._is_for_product(x):
-            return _Pointwise.apply(x.to(dtype), self.weight.to(dtype))
-        return super().forward(x)
-
-    def _is_for_product(self, x: Tensor) -> bool:
-        return (
-            x.device.type == "cpu"
+        dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else x.dtype
+        if (
+            dtype == torch.bfloat16
+            and x.device.type == "cpu"
             and self.weight.numel() >= _WORTHWHILE
             and torch.is_grad_enabled()
             and self.weight.requires_grad
             and x.is_contiguous(memory_format=torch.channels_last)
             and is_eager()
-        )
+        ):
+            return _Pointwise.apply(x.to(dtype), self.weight.to(dtype))
+        return super().forward(x)
 
 
 class _Pointwise(torch.autograd.Function):

@@ -10,19 +10,14 @@ from segibn.models.kernels import is_eager
 
 
 def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, 3, h, w) -> (N, 3, H, W) in its precision; equals OpenCV's area and linear modes.
-
-    Each output pixel is the mean of its area when a side is more than halved, linear otherwise.
-    """
+    """(N, 3, h, w) -> (N, 3, H, W) in its precision, as OpenCV: by area if a side is more than halved, else linear."""
     height, width = image.shape[-2:]
     if (height, width) == tuple(size):
         return image
     with torch.autocast(image.device.type, enabled=False):
         if height <= 2 * size[0] and width <= 2 * size[1]:
             return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
-        rows = _area_shares(height, size[0], image)
-        columns = _area_shares(width, size[1], image)
-        return rows @ image @ columns.T
+        return _area_shares(height, size[0], image) @ image @ _area_shares(width, size[1], image).T
 
 
 def _area_shares(source: int, target: int, like: Tensor) -> Tensor:
@@ -69,8 +64,7 @@ class _Resize(torch.autograd.Function):
         # Halves, quarters and eighths are exact in bfloat16; other shares are not.
         exact = all(torch.equal(part.to(grad.dtype).to(accurate), part) for part in (rows, columns))
         dtype = grad.dtype if exact else accurate
-        pixels = grad.permute(0, 2, 3, 1).to(dtype)
-        narrow = columns.to(dtype) @ pixels  # (N, H, w, C)
+        narrow = columns.to(dtype) @ grad.permute(0, 2, 3, 1).to(dtype)  # (N, H, w, C)
         small = rows.to(dtype) @ narrow.flatten(2)  # (N, h, w * C)
         small = small.view(images, *ctx.size, channels).permute(0, 3, 1, 2)
         return small.to(grad.dtype), None, None
@@ -78,5 +72,4 @@ class _Resize(torch.autograd.Function):
 
 def _shares(small: int, large: int, align_corners: bool, dtype: torch.dtype) -> Tensor:
     """(small, large): which share each small pixel has in a large one."""
-    impulses = torch.eye(small, dtype=dtype)[None]
-    return F.interpolate(impulses, size=large, mode="linear", align_corners=align_corners)[0]
+    return F.interpolate(torch.eye(small, dtype=dtype)[None], size=large, mode="linear", align_corners=align_corners)[0]

@@ -26,23 +26,17 @@ def upsampled_cross_entropy(
     """Sum over the valid pixels of `upsample(coarse, target.shape[1:])`'s cross-entropy."""
     if class_weights is not None:
         class_weights = class_weights.to(coarse.dtype)
-    if not align_corners and _is_for_pieces(coarse, target):
-        return _PiecewiseLoss.apply(coarse, target, class_weights)
-    size = (target.shape[1], target.shape[2])
-    logits = upsample(coarse, size, align_corners=align_corners)
-    options = {"ignore_index": IGNORE_INDEX, "reduction": "sum"}
-    return F.cross_entropy(logits, target.long(), class_weights, **options)
-
-
-def _is_for_pieces(coarse: Tensor, target: Tensor) -> bool:
-    """Whether to work piece by piece: on a CPU, for whole factors, outside captured graphs."""
-    return (
-        coarse.device.type == "cpu"
+    if (
+        not align_corners
+        and coarse.device.type == "cpu"
         and coarse.shape[0] * coarse.shape[2] * coarse.shape[3] >= _WORTHWHILE
-        and target.shape[1] % coarse.shape[2] == 0
+        and target.shape[1] % coarse.shape[2] == 0  # whole factors
         and target.shape[2] % coarse.shape[3] == 0
         and is_eager()
-    )
+    ):
+        return _PiecewiseLoss.apply(coarse, target, class_weights)
+    logits = upsample(coarse, (target.shape[1], target.shape[2]), align_corners=align_corners)
+    return F.cross_entropy(logits, target.long(), class_weights, ignore_index=IGNORE_INDEX, reduction="sum")
 
 
 class _PiecewiseLoss(torch.autograd.Function):
@@ -59,12 +53,8 @@ class _PiecewiseLoss(torch.autograd.Function):
         total = coarse.new_zeros((), dtype=torch.float64)
         for images, rows in _pieces(coarse):
             around = slice(rows.start, rows.stop + 2)
-            total += _score_piece(
-                padded[images, :, around],
-                places[images, :, :, rows],
-                class_weights,
-                None if grad is None else grad[images, :, around],
-            )
+            part = None if grad is None else grad[images, :, around]
+            total += _score_piece(padded[images, :, around], places[images, :, :, rows], class_weights, part)
         if grad is not None:
             ctx.save_for_backward(_fold_edges(grad))  # type: ignore[attr-defined]
         return total.to(coarse.dtype)

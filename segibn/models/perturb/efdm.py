@@ -16,8 +16,7 @@ def mix_sorted_values(feature: Tensor, partner: Tensor, share: Tensor) -> Tensor
     # Scattering undoes the sort; the official script sorts `order` for that, which takes as long
     # as the sort of the values.
     matched = torch.zeros_like(values).scatter(-1, order, values[partner]).view(feature.shape)
-    taken = 1 - share
-    mixed = feature + (matched - feature.detach()) * taken
+    mixed = feature + (matched - feature.detach()) * (1 - share)
     is_last = feature.is_contiguous(memory_format=torch.channels_last)
     layout = torch.channels_last if is_last else torch.contiguous_format
     return mixed.to(feature.dtype).contiguous(memory_format=layout)

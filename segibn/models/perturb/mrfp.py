@@ -45,8 +45,7 @@ class HighResolutionPerturbation:
         wide = torch.promote_types(feature.dtype, torch.float32)
         weights = []
         for inside, outside in zip([channels, *outputs[:-1]], outputs, strict=True):
-            shape = (outside, inside, 3, 3)
-            kernel = torch.randn(shape, device=feature.device) * (2 / (9 * inside)) ** 0.5
+            kernel = torch.randn((outside, inside, 3, 3), device=feature.device) * (2 / (9 * inside)) ** 0.5
             gain = torch.randn(outside, device=feature.device, dtype=wide) * self.gain_std
             weights.append((kernel.to(feature.dtype), gain))
         return weights

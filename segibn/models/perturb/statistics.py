@@ -12,8 +12,7 @@ EPSILON = 1e-6  # added to variances before the square root, as in MixStyle's of
 
 def channel_mean(feature: Tensor) -> Tensor:
     """(N, C, h, w) -> mean over the pixels (N, C, 1, 1), at least float32, with gradient."""
-    wide = torch.promote_types(feature.dtype, torch.float32)
-    return feature.mean((2, 3), keepdim=True, dtype=wide)
+    return feature.mean((2, 3), keepdim=True, dtype=torch.promote_types(feature.dtype, torch.float32))
 
 
 @torch.no_grad()

@@ -55,8 +55,7 @@ def _download(published: WeightSource, path: Path) -> None:
     socket.setdefaulttimeout(_TIMEOUT_S)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        known = published.sha256_prefix
-        torch.hub.download_url_to_file(url, str(path), known, progress=sys.stderr.isatty())
+        torch.hub.download_url_to_file(url, str(path), published.sha256_prefix, progress=sys.stderr.isatty())
     except (OSError, RuntimeError, HTTPException) as error:
         reason = str(error)
         if "invalid hash value" in reason:

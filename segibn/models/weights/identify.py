@@ -54,9 +54,7 @@ def _variant(name: str, state: Mapping[str, Tensor]) -> str:
         block = first[0].removesuffix(".bn1.IN")
         if _channels(state, first[0]) == _channels(state, f"{block}.conv1") and last == []:
             return "c"
-        if any(name.endswith(".bn2.IN") for name in norms):
-            return "a2"
-        return "ad" if last else "a"
+        return "a2" if any(name.endswith(".bn2.IN") for name in norms) else "ad" if last else "a"
     if last:
         block = last[0].removesuffix(".IN")
         final = "conv3" if f"{block}.conv3.weight" in state else "conv2"

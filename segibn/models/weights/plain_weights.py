@@ -3,7 +3,6 @@
     split norm (a, ad, a2)      each half takes its channels of the batch norm: weight and bias
                                 both, running mean and variance the batch half
     stem's instance norm (b)    weight and bias of the batch norm, if it has any
-    switchable whitening        likewise; its own statistics and shares start fresh
     norm after an addition      nothing is its counterpart: it starts at weight 1, bias 0
 
 Variant c reads twice as many channels in every second convolution, which no plain network has.
@@ -14,7 +13,6 @@ from collections.abc import Mapping
 from torch import Tensor, nn
 
 from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, ParallelInstanceBatchNorm2d
-from segibn.models.switchable_whitening import SwitchableWhitening2d
 from segibn.models.weights.state import COUNTER
 
 _AFFINE = ("weight", "bias")
@@ -27,7 +25,7 @@ def adapt_plain_weights(state: Mapping[str, Tensor], backbone: nn.Module) -> tup
     for name, module in backbone.named_modules():
         if isinstance(module, InstanceBatchNorm2d):
             unused += _split_norm(adapted, name, module)
-        elif isinstance(module, InstanceNorm2d | SwitchableWhitening2d):
+        elif isinstance(module, InstanceNorm2d):
             affine = () if module.weight is not None else _AFFINE
             keys = [f"{name}.{part}" for part in (*affine, *_STATISTICS, COUNTER)]
             unused += [key for key in keys if adapted.pop(key, None) is not None]
@@ -36,9 +34,8 @@ def adapt_plain_weights(state: Mapping[str, Tensor], backbone: nn.Module) -> tup
 
 def _split_norm(state: dict[str, Tensor], name: str, norm: InstanceBatchNorm2d) -> list[str]:
     """Replace a batch norm's entries by those of the two halves; return what had no place."""
-    whole = (norm.num_instance + norm.num_batch,)
     per_channel = [f"{name}.{part}" for part in (*_AFFINE, *_STATISTICS)]
-    if any(key in state and state[key].shape != whole for key in per_channel):
+    if any(key in state and state[key].shape != (norm.num_features,) for key in per_channel):
         return []
     unused = []
     for part in (*_AFFINE, *_STATISTICS, COUNTER):
@@ -48,23 +45,18 @@ def _split_norm(state: dict[str, Tensor], name: str, norm: InstanceBatchNorm2d) 
         if norm.IN is not None and part in _AFFINE:
             state[f"{name}.IN.{part}"] = values[norm.instance_channels]
         if norm.BN is not None:
-            own = values if part == COUNTER else values[norm.batch_channels]
-            state[f"{name}.BN.{part}"] = own
+            state[f"{name}.BN.{part}"] = values if part == COUNTER else values[norm.batch_channels]
         elif part not in _AFFINE:
             unused.append(f"{name}.{part}")
     return unused
 
 
 def norms_without_counterpart(backbone: nn.Module) -> set[str]:
-    """Keys that a plain network lacks: norms after additions, what switchable whitening adds."""
+    """Keys that a plain network lacks: those of norms after additions."""
     keys = set()
     for name, module in backbone.named_modules():
-        own = {f"{name}.{key}" for key in module.state_dict()}
-        if isinstance(module, SwitchableWhitening2d):
-            is_last = name.endswith(".IN")
-            keys |= own if is_last else own - {f"{name}.{part}" for part in _AFFINE}
-        elif isinstance(module, InstanceNorm2d) and name.endswith(".IN"):
+        if isinstance(module, InstanceNorm2d) and name.endswith(".IN"):
             parent = backbone.get_submodule(name.rpartition(".")[0])
             if not isinstance(parent, InstanceBatchNorm2d | ParallelInstanceBatchNorm2d):
-                keys |= own
+                keys |= {f"{name}.{key}" for key in module.state_dict()}
     return keys

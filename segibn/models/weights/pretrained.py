@@ -114,8 +114,7 @@ def find_in_file(path: Path, words: Sequence[str], keys: Collection[str]) -> Fou
         hint = did_you_mean(path.name, [*known, *siblings], 1)
         if path.parent != Path():
             hint = hint.replace("'", f"'{path.parent}/", 1)
-        one = f"nor one of {', '.join(words)}{hint}"
-        raise CheckpointError(f"model.weights: {path} is no file, {one}")
+        raise CheckpointError(f"model.weights: {path} is no file, nor one of {', '.join(words)}{hint}")
     read = read_safetensors if path.suffix == ".safetensors" else read_torch_file
     found = find_network(read(path), keys, path)
     if found.state.keys() >= {"layer0.0.weight", "final2.0.weight"}:
@@ -176,7 +175,7 @@ def _advice(found: Found, network: str, match: Match, fits: bool) -> str:
         return f"The file begins with {', '.join(keys)}{where} and is no network known here. Name another file{or_some}"
     name, ibn, prefix = known
     if network == f"{name} with ibn {ibn}":
-        own = "ibn_stages, ibn_ratio and stem of model.backbone, its ibn_affine and whitening"
+        own = "ibn_stages, ibn_ratio and stem of model.backbone, its ibn_affine"
         fix = f"Check {own if ibn != 'none' else 'stem of model.backbone'}"
     elif ibn == "none" and network.startswith(f"{name} with") and match == "exact":
         how = "each half of a norm takes its channels, norms after an addition start fresh"

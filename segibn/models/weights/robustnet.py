@@ -42,7 +42,6 @@ BACKBONES = tuple(name for name, _ in _DEPTHS.values())
 _BLOCK_NORMS = {"layer1.2.IN": 256, "layer2.3.IN": 512}
 _DSN_BIAS = "dsn.0.bias"
 _DSN_MEAN = "dsn.1.running_mean"
-_OUR_MEAN = "aux_head.conv.1.running_mean"
 _KNOWN = {"layer0.0.weight", "bot_aspp.0.weight", "final2.0.weight"}
 # Without these nothing can be rearranged; what else is missing shows when the network is filled.
 _NEEDED = ("aspp.img_conv.0.weight", "bot_fine.0.weight", "bot_aspp.0.weight", "final1.0.weight")
@@ -122,9 +121,8 @@ def from_robustnet(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     }
     _swap_inputs(ours, "head.aspp.merge.0.weight", state["aspp.img_conv.0.weight"].shape[0])
     _swap_inputs(ours, "head.refine.0.0.weight", state["bot_fine.0.weight"].shape[0])
-    parts = folded(state)
-    if parts:
-        ours[_OUR_MEAN] = parts[_DSN_MEAN] - parts[_DSN_BIAS]
+    if parts := folded(state):
+        ours["aux_head.conv.1.running_mean"] = parts[_DSN_MEAN] - parts[_DSN_BIAS]
     return ours
 
 
@@ -152,8 +150,7 @@ def to_robustnet(
                 f"{name} has a weight other than 1 or a bias other than 0, which ISW cannot hold; "
                 "convert to --variant ibn"
             )
-    pooled = state["head.aspp.image_pool.0.weight"].shape[0]
-    _swap_inputs(state, "head.aspp.merge.0.weight", -pooled)
+    _swap_inputs(state, "head.aspp.merge.0.weight", -state["head.aspp.image_pool.0.weight"].shape[0])
     _swap_inputs(state, "head.refine.0.0.weight", -state["head.low_level.0.weight"].shape[0])
     theirs = {_renamed(key, modules): value for key, value in state.items()}
     theirs = {key.replace(".IN.", ".instance_norm_layer."): value for key, value in theirs.items()}
@@ -185,5 +182,4 @@ def _instance_norms(kind: RobustNetKind) -> dict[str, int]:
     """Instance norms and their channels, by our names."""
     if kind.variant == "base":
         return {}
-    stem = {"conv1.1": 64, "conv1.4": 64} if kind.deep_stem else {"bn1": 64}
-    return stem | _BLOCK_NORMS
+    return ({"conv1.1": 64, "conv1.4": 64} if kind.deep_stem else {"bn1": 64}) | _BLOCK_NORMS

@@ -186,8 +186,7 @@ def _fault(path: Path, error: Exception) -> str:
 
 def _reason(error: Exception) -> str:
     """The first sentence of an error, without torch's advice to load the file unsafely."""
-    text = str(error).rsplit("WeightsUnpickler error: ", 1)[-1].strip()
-    sentence = text.split("\n", 1)[0].split(". ", 1)[0]
+    sentence = str(error).rsplit("WeightsUnpickler error: ", 1)[-1].strip().split("\n", 1)[0].split(". ", 1)[0]
     return f"{type(error).__name__}: {sentence[:160]}" if sentence else type(error).__name__
 
 
@@ -205,8 +204,7 @@ def compare_states(expected: Mapping[str, Tensor], found: Mapping[str, Tensor]) 
         if not same_kind(key, value, other)
     ]
     missing = [f"missing {key}" for key in expected if key not in found]
-    unknown = [f"unknown {printable(key)[:200]}" for key in found if key not in expected]
-    return shapes + kinds + missing + unknown
+    return shapes + kinds + missing + [f"unknown {printable(key)[:200]}" for key in found if key not in expected]
 
 
 def same_kind(key: str, first: Tensor, second: Tensor) -> bool:

@@ -34,7 +34,7 @@ def check_tree(tree: Any, source: str) -> None:
             raise CheckpointError(f"{source}: holds more, or nested deeper, than a checkpoint can")
         if isinstance(node, Tensor):
             if f"{place}.".startswith("config."):
-                _raise_if("is a tensor, which no config holds", place, source)
+                _raise("is a tensor, which no config holds", place, source)
             tensors.append((place, node))
         elif isinstance(node, Mapping):
             for key, value in node.items():
@@ -46,9 +46,9 @@ def check_tree(tree: Any, source: str) -> None:
         elif isinstance(node, list | tuple):
             left += ((f"{place}[{index}]", value, depth + 1) for index, value in enumerate(node))
         elif isinstance(node, int) and abs(node) >= 1 << 63:
-            _raise_if("is a number of more than 64 bits", place, source)
+            _raise("is a number of more than 64 bits", place, source)
         elif node is not None and not isinstance(node, str | int | float):
-            _raise_if(f"is a {type(node).__name__}, which no checkpoint holds", place, source)
+            _raise(f"is a {type(node).__name__}, which no checkpoint holds", place, source)
     _check_shapes(tensors, source)
 
 
@@ -64,8 +64,7 @@ def check_finite(state: Mapping[str, Tensor], source: str) -> None:
         if value.is_floating_point() and value.numel():
             low, high = (float(bound) for bound in value.detach().aminmax())
             if not (low >= -_LARGEST and high <= _LARGEST):
-                what = "NaN" if low != low else "infinite values"
-                _raise_if(f"holds {what}; {_DIVERGED}", name, source)
+                _raise(f"holds {'NaN' if low != low else 'infinite values'}; {_DIVERGED}", name, source)
 
 
 def largest_magnitude(tensors: Iterable[Tensor]) -> Tensor | None:
@@ -79,33 +78,26 @@ def largest_magnitude(tensors: Iterable[Tensor]) -> Tensor | None:
     return torch.stack([bound.to(bounds[0].device) for bound in bounds]).amax() if bounds else None
 
 
-def _raise_if(fault: str | None, name: str, source: str) -> None:
-    if fault is not None:
-        raise CheckpointError(f"{source}: {printable(name)[:200]} {fault}")
-
-
-def _kind_fault(value: Tensor) -> str | None:
-    """Why a tensor cannot be computed with, whatever its values are."""
-    kind = str(value.dtype).removeprefix("torch.")
-    faults = {
-        "is quantised": value.is_quantized,
-        f"is sparse ({value.layout})": value.layout != torch.strided,
-        f"is of type {kind}": value.dtype not in _FLOATS + _INTEGERS,
-        "has a shape but no values": value.device.type == "meta",
-    }
-    return next((f"{fault}; {_DENSE}" for fault, is_so in faults.items() if is_so), None)
+def _raise(fault: str, name: str, source: str) -> None:
+    raise CheckpointError(f"{source}: {printable(name)[:200]} {fault}")
 
 
 def _check_shapes(tensors: Collection[tuple[str, Tensor]], source: str) -> None:
     """Check types and layouts, and that the shapes do not add up to more than the file has."""
     held: dict[int, int] = {}
     for name, value in tensors:
-        _raise_if(_kind_fault(value), name, source)
+        faults = {
+            "is quantised": value.is_quantized,
+            f"is sparse ({value.layout})": value.layout != torch.strided,
+            f"is of type {str(value.dtype).removeprefix('torch.')}": value.dtype not in _FLOATS + _INTEGERS,
+            "has a shape but no values": value.device.type == "meta",
+        }
+        for fault in (fault for fault, is_so in faults.items() if is_so):
+            _raise(f"{fault}; {_DENSE}", name, source)
         storage = value.untyped_storage()
         held[storage.data_ptr()] = storage.nbytes()
     claims = [(value.numel() * value.element_size(), name) for name, value in tensors]
     there = sum(held.values())
     if sum(size for size, _ in claims) > there + _MOST_SPREAD:
         size, name = max(claims)
-        fault = f"claims {size:,} bytes, all tensors of the file have {there:,}; {_DENSE}"
-        _raise_if(fault, name, source)
+        _raise(f"claims {size:,} bytes, all tensors of the file have {there:,}; {_DENSE}", name, source)

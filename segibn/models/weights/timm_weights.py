@@ -41,8 +41,7 @@ def load_timm_weights(
     state, unused = _without_classifier(state, backbone)
     check_tensors(state, source)
     file = File(source, backbone.name, place, [*unused, *others])
-    advise = partial(_advice, state, place)
-    return fill(backbone.network, state, file, advise, take_some=match == "partial")
+    return fill(backbone.network, state, file, partial(_advice, state, place), take_some=match == "partial")
 
 
 def _published(backbone: TimmBackbone) -> dict[str, Tensor]:
@@ -77,8 +76,8 @@ def _adapted(state: dict[str, Tensor], backbone: TimmBackbone, source: str) -> d
 
 def _advice(state: Mapping[str, Tensor], place: str, fits: bool) -> str:
     first = ", ".join(printable(key)[:200] for key in list(state)[:2])
-    advice = "Name another file, or the network it is of (model.backbone.model)"
     or_some = "; model.weights_match=partial takes what fits" if fits else ""
+    advice = "Name another file, or the network it is of (model.backbone.model)"
     return f"The file begins with {first}{place}. {advice}{or_some}"
 
 
@@ -86,8 +85,7 @@ def _without_classifier(state: Mapping[str, Tensor], backbone: TimmBackbone) -> 
     """What may belong to the features, and the names of what only classifies or was pruned."""
     given = backbone.network.pretrained_cfg.get("classifier") or ()
     classifiers = (given,) if isinstance(given, str) else tuple(given)
-    spare = (*classifiers, "head", "fc_norm", "norm_pre", "mask_token", *backbone.pruned)
     own = backbone.network.state_dict()
-    starts = tuple(f"{part}." for part in spare)
+    starts = tuple(f"{part}." for part in (*classifiers, "head", "fc_norm", "norm_pre", "mask_token", *backbone.pruned))
     unused = [key for key in state if key not in own and f"{key}.".startswith(starts)]
     return {key: value for key, value in state.items() if key not in set(unused)}, unused

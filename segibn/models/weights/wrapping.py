@@ -94,11 +94,10 @@ def _nests(content: Any, seen: set[int], name: _Nest = ()) -> Iterator[tuple[_Ne
     if id(content) in seen:
         return
     seen.add(id(content))
-    tensors = ((key, value) for key, value in content.items() if isinstance(value, Tensor))
     state = {
         _OLD_DENSE.sub(r"\1\2.", key): value
-        for key, value in tensors
-        if isinstance(key, str) and len(key) <= LONGEST_KEY
+        for key, value in content.items()
+        if isinstance(value, Tensor) and isinstance(key, str) and len(key) <= LONGEST_KEY
     }
     if state:
         yield name, state
