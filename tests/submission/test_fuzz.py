@@ -120,7 +120,7 @@ def names(path: Path) -> str:
 
 
 @pytest.fixture
-def readers(tmp_path: Path) -> dict[str, tuple[str, Callable[[Path], str], list[bytes], object]]:
+def readers() -> dict[str, tuple[str, Callable[[Path], str], list[bytes], object]]:
     """Reader -> name of its file, what reads it, whole files, and what JSON they hold."""
     pytest.importorskip("pycocotools")
     drivable = frames_of("direct", "alternative")
