@@ -15,7 +15,6 @@ examples:
 
 A verb that takes a CONFIG or a --recipe takes these names: segibn train gta5_ibn.
 """
-_COMMAND = "command:"
 
 
 @verb_parser("configs", EXAMPLE)
@@ -61,7 +60,7 @@ def first_line(path: Path) -> str:
     header = []
     for line in path.read_text(encoding="utf-8").splitlines():
         text = line.removeprefix("#").strip()
-        if not line.startswith("#") or text.startswith(_COMMAND):
+        if not line.startswith("#") or text.startswith("command:"):
             break
         header.append(text)
     return " ".join(header).partition(". ")[0].rstrip(".")

@@ -33,11 +33,10 @@ def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bo
 
     Without ``views`` precision, windows and scales, which label maps need, are left out.
     """
-    group = parser.add_argument_group("inference (label maps always come at frame size)")
-    add = group.add_argument
+    add = parser.add_argument_group("inference (label maps always come at frame size)").add_argument
     add("--device", help=DEVICE_HELP)
     about = "resize frames to this first; native = do not (default: what the run was scored at)"
-    add("--input-size", type=parse_size_or_native, metavar="HxW", help=about)
+    add("--input-size", type=lambda text: text if text == NATIVE else parse_size(text), metavar="HxW", help=about)
     add("--input-height", type=int, metavar="H", help="as --input-size, proportions kept")
     parser.excludes("--input-size", "--input-height")
     parser.set_defaults(recipe=None, ensemble=[])
@@ -104,10 +103,8 @@ def inference_config(
         if (checkpoint := find_checkpoint(run).resolve()) in seen:
             raise ConfigError(f"--ensemble {run}: this network is there already; give it once")
         seen.add(checkpoint)
-    ensemble = (*config.ensemble, *arguments.ensemble)
-    keys = InferenceConfig.model_fields.keys() - {"ensemble"}
-    given = {key: getattr(arguments, key, None) for key in keys}
-    return config.replaced(ensemble=ensemble, **given)
+    given = {key: getattr(arguments, key, None) for key in InferenceConfig.model_fields}
+    return config.replaced(**given | {"ensemble": (*config.ensemble, *arguments.ensemble)})
 
 
 def parse_size(text: str) -> Size:
@@ -116,11 +113,6 @@ def parse_size(text: str) -> Size:
     if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
         raise argparse.ArgumentTypeError(f"'{text}': write height x width, such as 512x1024")
     return int(height), int(width)
-
-
-def parse_size_or_native(text: str) -> Size | str:
-    """Read ``512x1024`` as (H, W), or the word ``native``."""
-    return NATIVE if text == NATIVE else parse_size(text)
 
 
 def parse_share(text: str) -> "InstanceShare | str":

@@ -24,12 +24,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if first in ("--version", "-V"):
         print(_version())
         return 0
-    if first in ("--help", "-h") or words == ["help"]:
+    if first in ("--help", "-h", None) or words == ["help"]:
         print(format_help())
-        return 0
-    if first is None:
-        print(format_help())
-        return EXIT_USAGE
+        return 0 if words else EXIT_USAGE
     if first == "help":
         words = [words[1], "--help"]
     if words[0] not in VERBS:

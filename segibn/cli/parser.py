@@ -19,11 +19,8 @@ from segibn.cli.verbs import VERBS
 from segibn.errors import ConfigError
 from segibn.text import did_you_mean, printable
 
-_WIDTH = 79
-_USAGE_LINES = 2
 _WRITTEN = ("output", "plot", "json", "pictures")
 """Options that name what a verb writes: a folder where their metavar is DIR, else a file."""
-_Declare = Callable[["VerbParser"], None]
 
 
 class VerbParser(argparse.ArgumentParser):
@@ -85,8 +82,7 @@ class VerbParser(argparse.ArgumentParser):
             return
         known = [str(choice) for choice in action.choices]
         hint = did_you_mean(str(value), known) or "."
-        there = f"{hint} There are {', '.join(known)}"
-        raise argparse.ArgumentError(action, f"no '{printable(value)}'{there}")
+        raise argparse.ArgumentError(action, f"no '{printable(value)}'{hint} There are {', '.join(known)}")
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         """Expand ``~``, which shells leave as it is behind ``--output=``."""
@@ -106,9 +102,7 @@ class VerbParser(argparse.ArgumentParser):
     def _meant(self, word: str) -> set[str]:
         """The options that a word means: itself, or those that it begins."""
         known = self._known()
-        if word in known:
-            return {known[word]}
-        return {name for text, name in known.items() if text.startswith(word)}
+        return {known[word]} if word in known else {name for text, name in known.items() if text.startswith(word)}
 
     def _short_usage(self) -> str:
         """What must be given, on two lines at most."""
@@ -116,8 +110,8 @@ class VerbParser(argparse.ArgumentParser):
         formatter = argparse.HelpFormatter(self.prog, width=10**4)
         formatter.add_usage(None, needed, ())
         whole = formatter.format_help().strip().replace(self.prog, f"{self.prog} [options]", 1)
-        lines = textwrap.wrap(whole, _WIDTH, break_long_words=False, break_on_hyphens=False)
-        return "\n".join(lines if len(lines) <= _USAGE_LINES else [f"usage: {self.prog} --help"])
+        lines = textwrap.wrap(whole, 79, break_long_words=False, break_on_hyphens=False)
+        return "\n".join(lines if len(lines) <= 2 else [f"usage: {self.prog} --help"])
 
 
 def _options(words: Sequence[str]) -> list[str]:
@@ -137,13 +131,13 @@ def _require_writable(option: str, path: Path, is_folder: bool) -> None:
     writable_folder(path if is_folder else path.parent)
 
 
-def verb_parser(verb: str, examples: str) -> Callable[[_Declare], Callable[[], VerbParser]]:
+def verb_parser(verb: str, examples: str) -> Callable[[Callable[[VerbParser], None]], Callable[[], VerbParser]]:
     """Turn a function that adds a verb's arguments into one that returns its parser.
 
     Called through a script of ``tools/``, its help shows that script in place of ``segibn VERB``.
     """
 
-    def decorate(add_arguments: _Declare) -> Callable[[], VerbParser]:
+    def decorate(add_arguments: Callable[[VerbParser], None]) -> Callable[[], VerbParser]:
         def build_parser() -> VerbParser:
             command = f"python tools/{Path(sys.argv[0]).name}" if _is_tool() else f"segibn {verb}"
             summary = VERBS[verb].summary

@@ -40,8 +40,7 @@ def build_parser(parser: VerbParser) -> None:
     about = "network: a run folder or name, a .pt, .safetensors or .onnx file, or one that comes "
     about += f"along (default: the first INPUT if it is one of these, else {DEFAULT_MODEL})"
     add("--model", metavar="RUN_OR_FILE", help=about)
-    about = "image (JPEG, PNG, BMP, WebP, TIFF), video, folder (with its subfolders) or quoted "
-    about += "pattern"
+    about = "image (JPEG, PNG, BMP, WebP, TIFF), video, folder (with its subfolders) or quoted pattern"
     add("inputs", nargs="*", default=[], metavar="INPUT", help=about)
     add("--images", action="append", default=[], metavar="DIR", help="the same as an INPUT")
     add("--output", type=Path, default=Path("predictions"), metavar="DIR", help="(%(default)s)")

@@ -26,10 +26,8 @@ def build_parser(parser: VerbParser) -> None:
     spec = SampleSpec()
     add("--output", type=Path, required=True, metavar="DIR", help="new folder")
     add("--seed", type=int, default=spec.seed, help="another seed, other scenes")
-    about = "per data set (%(default)s)"
-    add("--frames", type=int, nargs=2, default=spec.frames, metavar=("TRAIN", "VAL"), help=about)
-    about = "pixels (%(default)s)"
-    add("--size", type=int, nargs=2, default=spec.size, metavar=("H", "W"), help=about)
+    add("--frames", type=int, nargs=2, default=spec.frames, metavar=("TRAIN", "VAL"), help="per data set (%(default)s)")
+    add("--size", type=int, nargs=2, default=spec.size, metavar=("H", "W"), help="pixels (%(default)s)")
     add("--sets", nargs="+", default=SETS, choices=SETS, help="which data sets (default: all)")
     about = "data sets that get no train frames (of --sets)"
     add("--val-only", nargs="+", default=(), choices=SETS, metavar="SET", help=about)
@@ -67,7 +65,5 @@ def paint(output: Path, spec: SampleSpec, workers: int | None = None) -> None:
     start = time.perf_counter()
     with FrameProgress("sample data", total) as progress:
         made = write_sample_data(output, spec, workers=workers, progress=progress)
-    if made:
-        print(f"{counted(total, 'frame')} in {time.perf_counter() - start:.0f} s: {output}")
-    else:
-        print(f"already there, unchanged: {output}")
+    took = f"{counted(total, 'frame')} in {time.perf_counter() - start:.0f} s"
+    print(f"{took if made else 'already there, unchanged'}: {output}")

@@ -40,8 +40,7 @@ def build_parser(parser: VerbParser) -> None:
     semseg = tasks.add_parser("semseg", help="mIoU of semantic segmentation")
     about = "the official Cityscapes evaluation: IoU and iIoU, classes, categories"
     cityscapes = tasks.add_parser("cityscapes", help=about)
-    about = "the BDD100K toolkit's evaluation: masks (*.png) or RLE (*.json)"
-    toolkit = tasks.add_parser("bdd100k", help=about)
+    toolkit = tasks.add_parser("bdd100k", help="the BDD100K toolkit's evaluation: masks (*.png) or RLE (*.json)")
     drivable = tasks.add_parser("drivable", help="drivable-area mIoU by every definition in use")
     for task in (semseg, cityscapes, toolkit, drivable):
         add = task.add_argument
@@ -66,8 +65,7 @@ def _add_semseg_options(semseg: argparse.ArgumentParser) -> None:
     _add_encodings(semseg, ENCODINGS, f"of its values: {kinds} (auto: by file names and values)")
     add("--encoding", choices=ENCODINGS, help="of both sides")
     about = "whose choices to follow for absent classes and void predictions (cityscapes); only "
-    about += "bdd100k counts missing predictions and unknown values as void, "
-    about += "elsewhere they are errors"
+    about += "bdd100k counts missing predictions and unknown values as void, elsewhere they are errors"
     add("--policy", choices=POLICIES, default="cityscapes", help=about)
     add_measurement_arguments(semseg)
 
