@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from segibn.description import KEY, Description, parse_description
 from segibn.errors import CheckpointError, ConfigError, SegibnError
@@ -78,13 +77,10 @@ class OnnxLabels(OnnxNetwork):
         )
 
     def label_maps(self, images: Tensor, input_size: tuple[int, int]) -> Tensor:
-        """(N, 3, H, W) uint8 RGB, seen at a size -> (N, H, W) uint8, resized by nearest pixel."""
-        image, size = resize_image(self.normalize(images), input_size), images.shape[-2:]
+        """(N, 3, H, W) uint8 RGB, seen at a size -> (N, h, w) uint8."""
+        image = resize_image(self.normalize(images), input_size)
         pixels = images if image.shape == images.shape else image.round().clamp(0, 255)
-        found = self._run(pixels.to(torch.uint8).permute(0, 2, 3, 1))
-        if found.shape[1:] != size:
-            found = F.interpolate(found[:, None], size, mode="nearest-exact")[:, 0]
-        return found
+        return self._run(pixels.to(torch.uint8).permute(0, 2, 3, 1))
 
 
 def load_onnx(path: str | Path) -> OnnxNetwork:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from segibn.devices import image_layout
 from segibn.errors import ConfigError, SegibnError
@@ -145,7 +146,9 @@ def device_label_maps(predictor: Predictor, images: Sequence[Image]) -> Tensor:
     """As `label_maps` -> (N, H, W), left on the device; ``NOT_FINITE`` in place of the error."""
     options, network = predictor.options, predictor.networks[0]
     if isinstance(network, LabelNetwork) and options.is_single_view and not predictor.is_ensemble:
-        return network.label_maps(predictor.stack(images), options.size_for(images[0].shape))
+        maps = network.label_maps(predictor.stack(images), options.size_for(images[0].shape))
+        size = images[0].shape[:2]
+        return maps if maps.shape[1:] == size else interpolate(maps[:, None], size, mode="nearest-exact")[:, 0]
     return _best_classes(predictor, predictor.logits(images), images[0])
 
 
