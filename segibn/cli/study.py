@@ -60,7 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     require_runs(arguments.sources)
 
     from segibn.runs.sets import parse_labelled_sets
-    from segibn.runs.study import Beginnings, load_configs, train_once
+    from segibn.runs.study import load_configs, start_from, train_once
 
     root, output = datasets_root(arguments.datasets), arguments.output
     sets = parse_labelled_sets(arguments.on)
@@ -68,8 +68,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.sources:
         from segibn.runs.loading import load_checkpoint  # torch only after the configs are right
 
-        beginnings = Beginnings([load_checkpoint(run) for run in arguments.sources], root)
-        configs = [*(configs if arguments.baseline else []), *map(beginnings.of, configs)]
+        sources = [load_checkpoint(run) for run in arguments.sources]
+        started = [start_from(config, sources, root) for config in configs]
+        configs = [*(configs if arguments.baseline else []), *started]
     runs = [train_once(config, root, output) for config in configs]
     if not sets:
         command = command_text("cross-domain", *runs, *datasets_words(arguments.datasets))

@@ -59,23 +59,16 @@ def write_card(
     if record is not None and (environment := record / "environment.json").is_file():
         fields |= environment_fields(read_json(environment))
     if folder is not None and (folder / "instance_share.json").is_file():
-        fields["preprocessing"] += _share(run)
+        share = asked_share(InferenceConfig(instance_share="calibrated"), run.checkpoint)
+        if share is not None:
+            taken = f"{share.norms}: {100 * share.share:g} % of mean and variance from the frame"
+            fields["preprocessing"] += f"; with `--instance-share calibrated`, {taken} (chosen on the source domain)"
     fields |= score_fields(found) | {name: Markup(text) for name, text in given.items()}
     text, unstated = fill(fields)
     tags = (run.config.model.backbone.network, run.config.model.head.name)
     head = header(run.config.name, given.get("licence", ""), titles(run.config), tags, found)
     write_text(output, head + text)
     return found, unstated
-
-
-def _share(run: TrainedRun) -> str:
-    share = asked_share(InferenceConfig(instance_share="calibrated"), run.checkpoint)
-    if share is None:
-        return ""
-    return (
-        f"; with `--instance-share calibrated`, {share.norms}: {100 * share.share:g} % of mean "
-        "and variance from the frame (chosen on the source domain)"
-    )
 
 
 def network_fields(
@@ -85,8 +78,8 @@ def network_fields(
     model, given = config.model, config.evaluation
     backbone = Network("", model.backbone.network, model.backbone.ibn_title).title
     aux = "" if model.aux_head is None else f"; auxiliary FCN on {model.aux_head.layer} in training"
-    colors = (" ".join(map(str, color)) for color in palette.tolist())
-    rows = [[str(i), *row] for i, row in enumerate(zip(class_names, colors, strict=True))]
+    named = enumerate(zip(class_names, palette.tolist(), strict=True))
+    rows = [[str(i), name, " ".join(map(str, color))] for i, (name, color) in named]
     size = "at their own size"
     if given.input_size is not None:
         size = "resized to {}x{} (H x W)".format(*given.input_size)

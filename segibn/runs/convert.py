@@ -69,8 +69,7 @@ def _to_segibn(source: Path, content: State, state: State, output: Path, stride:
     config = _run_config(output.stem, kind, trained_on)
     with torch.device("meta"):
         model = build_segmenter(config.model, kind.num_classes)
-    differences = compare_states(model.state_dict(), ours)
-    if differences:
+    if differences := compare_states(model.state_dict(), ours):
         raise CheckpointError(
             f"{source} is not RobustNet's {kind.backbone} ({kind.variant}), or not the whole of "
             f"it; here with this package's names:\n{shortened(differences)}"
@@ -88,14 +87,12 @@ def _to_segibn(source: Path, content: State, state: State, output: Path, stride:
         origin=origin,
     )
     trained = f", epoch {origin['epoch']}" if "epoch" in origin else ""
-    what = f"{kind.backbone}, {kind.variant}{trained}, output stride {kind.output_stride}"
-    return f"{what}; {len(ours)} tensors"
+    return f"{kind.backbone}, {kind.variant}{trained}, output stride {kind.output_stride}; {len(ours)} tensors"
 
 
 def _run_config(name: str, kind: robustnet.RobustNetKind, trained_on: str) -> RunConfig:
     data = {"train": {"name": trained_on, "split": "train"}}
-    tree = {"name": name, "data": data, "model": kind.model_config()}
-    return validate(tree, source="the converted network")
+    return validate({"name": name, "data": data, "model": kind.model_config()}, source="the converted network")
 
 
 def _to_robustnet(source: Path, output: Path, variant: robustnet.Variant | None) -> str:
@@ -104,8 +101,7 @@ def _to_robustnet(source: Path, output: Path, variant: robustnet.Variant | None)
     origin = origin if origin.get("format") == _ORIGIN else {}
     backbone = config.model.backbone
     if backbone.name not in robustnet.BACKBONES:
-        have = ", ".join(robustnet.BACKBONES)
-        raise CheckpointError(f"{source}: RobustNet has no {backbone.name}, only {have}")
+        raise CheckpointError(f"{source}: RobustNet has no {backbone.name}, only {', '.join(robustnet.BACKBONES)}")
     natural = "base" if backbone.ibn != "b" else "ibn" if backbone.ibn_affine else "isw"
     kind = robustnet.RobustNetKind(
         backbone.name,

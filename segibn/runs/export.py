@@ -33,7 +33,6 @@ from segibn.text import counted
 
 _NOTES = ("config", "classes", "class_names", "palette", "iteration", "versions")
 _IMAGES = (".jpg", ".jpeg", ".png")
-_TIMED_FRAME = (512, 1024)
 
 
 def export_checkpoint(
@@ -63,8 +62,7 @@ def export_checkpoint(
         return config
     description = describe_network(config, meta, labels=labels, share=share)
     if calibrate is not None:
-        frames = calibration_frames(calibrate)
-        share = export_int8(segmenter, output, description, frames, labels=labels)
+        share = export_int8(segmenter, output, description, calibration_frames(calibrate), labels=labels)
         report = f"int8; {share:.2%} of the pixels of frames have the class of float32"
     else:
         difference = export(segmenter, output, description, labels=labels)
@@ -83,7 +81,7 @@ def frame_times(segmenter: Segmenter, path: Path, pairs: int = 5) -> str:
     Both take one random frame by turns on the CPU; the network becomes channels-last, in place.
     """
     graph = load_onnx(path)
-    size = InferenceOptions.as_scored(graph.description).size_for(_TIMED_FRAME)
+    size = InferenceOptions.as_scored(graph.description).size_for((512, 1024))
     frame = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     times: dict[Predictor, list[float]] = {Predictor(n, "cpu"): [] for n in (segmenter, graph)}
     for predict in (pairs + 1) * list(times):

@@ -40,8 +40,8 @@ def list_models() -> list[str]:
 
 def list_configs() -> list[str]:
     """Return the shipped configs that ``build`` and ``segibn train`` know by name."""
-    parts = ("base", "inference")  # no runs: parents of others, and inference configs
-    return [name for name in shipped_configs() if not set(name.split("/")[:-1]) & set(parts)]
+    parts = {"base", "inference"}  # no runs: parents of others, and inference configs
+    return [name for name in shipped_configs() if not parts.intersection(name.split("/")[:-1])]
 
 
 def find_checkpoint(source: str | Path) -> Path:
@@ -73,8 +73,7 @@ def datasets_of(folder: Path | None) -> Path | None:
     """Return the data sets' folder that a run was trained on, where it is there."""
     if folder is not None:
         with suppress(OSError, ValueError, LookupError, TypeError):
-            record = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-            path = Path(record["datasets"])
+            path = Path(json.loads((folder / "environment.json").read_text(encoding="utf-8"))["datasets"])
             return path if path.is_dir() else None
     return None
 
@@ -139,8 +138,7 @@ def _nothing_called(name: str, runs: list[str], given: str) -> str:
             f"segibn.build('{name}')"
         )
     last = {run.rsplit("/", 1)[-1]: run for run in reversed(runs)}
-    beside = _runs_below(Path(given).parent, 1)
-    last |= {printable(run.name): printable(run) for run in beside}
+    last |= {printable(run.name): printable(run) for run in _runs_below(Path(given).parent, 1)}
     names = [*last, *shipped_networks(), *list_configs()]
     close = did_you_mean(Path(name).name, names) or did_you_mean(name, runs)
     for word, full in last.items():

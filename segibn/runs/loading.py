@@ -22,7 +22,6 @@ from segibn.export.exported import load_onnx, read_onnx
 from segibn.inference.config import InferenceConfig
 from segibn.inference.options import InferenceOptions
 from segibn.labels.class_map import ClassMap
-from segibn.labels.label_set import LabelSet
 from segibn.models.weights.download import local_path
 from segibn.models.weights.pretrained import find_published
 from segibn.models.weights.sources import RELEASES
@@ -62,8 +61,11 @@ def load_any(source: str | Path, said: Said = NOTHING) -> TrainedRun:
     kind = kind_of(source)
     if kind is None:
         return replace(load_checkpoint(source), class_map=table)
-    if kind == GRAPH and KEY in read_onnx(find_checkpoint(source))[1]:
-        return replace(load_graph(find_checkpoint(source)), class_map=table)
+    if kind == GRAPH and KEY in read_onnx(path := find_checkpoint(source))[1]:
+        network = load_onnx(path)
+        about, size = network.description, InferenceOptions.as_scored(network.description)
+        known = about.class_names, about.colors, about.iteration
+        return TrainedRun((network,), *known, source=str(path), options=size, class_map=table)
     require_allowed(source, said)
     word = str(source) if kind in (GRAPH, CODE) else str(source).partition(":")[2]
     found = load_outside(kind, word, said.names(), said.pixels)
@@ -85,13 +87,6 @@ def load_checkpoint(source: str | Path) -> TrainedRun:
     names, palette = tuple(meta["class_names"]), np.array(meta["palette"], dtype=np.uint8)
     options, iteration = InferenceOptions.as_scored(config.evaluation), int(meta["iteration"])
     return TrainedRun((segmenter,), names, palette, iteration, config, str(path), options)
-
-
-def load_graph(path: Path) -> TrainedRun:
-    """Load an exported graph (.onnx), which ONNX Runtime computes on the CPU."""
-    network = load_onnx(path)
-    said, options = network.description, InferenceOptions.as_scored(network.description)
-    return TrainedRun((network,), said.class_names, said.colors, said.iteration, source=str(path), options=options)
 
 
 def load_averaged(source: str | Path, inference: InferenceConfig, said: Said = NOTHING) -> TrainedRun:
@@ -133,11 +128,13 @@ def build(
     run = load_config(config, overrides)
     weights = _weights_at_hand(run) if weights is None else weights
     run = run.model_copy(update={"model": run.model.model_copy(update={"weights": weights})})
-    classes = _classes_of(run)
-    segmenter = build_segmenter(run.model, classes.num_classes)
-    names, palette = classes.class_names, classes.palette.copy()
-    options = InferenceOptions.as_scored(run.evaluation)
-    built = TrainedRun((segmenter,), names, palette, 0, run, run.name, options)
+    train, scheme = run.data.train, run.data.classes
+    try:
+        classes = build_label_set(train, scheme)
+    except SegibnError:  # what the files hold decides how they are read, not which classes
+        classes = scheme_label_set(scheme_of(train.name, scheme))
+    segmenter, options = build_segmenter(run.model, classes.num_classes), InferenceOptions.as_scored(run.evaluation)
+    built = TrainedRun((segmenter,), classes.class_names, classes.palette.copy(), 0, run, run.name, options)
     return built.to(default_device() if device is None else device)
 
 
@@ -159,14 +156,6 @@ def _weights_at_hand(run: RunConfig) -> str:
         stacklevel=3,
     )
     return "none"
-
-
-def _classes_of(run: RunConfig) -> LabelSet:
-    train, classes = run.data.train, run.data.classes
-    try:
-        return build_label_set(train, classes)
-    except SegibnError:  # what the files hold decides how they are read, not which classes
-        return scheme_label_set(scheme_of(train.name, classes))
 
 
 def device_of(name: str | None) -> torch.device:

@@ -17,7 +17,6 @@ KINDS = ("hf", "hf-384", "torchvision", "smp")
 CODE, GRAPH = "code", "onnx"
 _NAMELESS = ("torchvision", "smp", CODE, GRAPH)  # whose files need not say what classes are called
 _CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_MAX_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -48,7 +47,7 @@ class Said:
             from segibn.data.datasets.catalog import scheme_label_set
 
             return scheme_label_set(self.class_names).class_names
-        text = read_small_text(Path(self.class_names), _MAX_BYTES, ConfigError)
+        text = read_small_text(Path(self.class_names), 1 << 16, ConfigError)
         return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 

@@ -43,14 +43,12 @@ def _complete(source: Source, frames: int, find: FindDatasets, device: str | Non
         from segibn.runs.report_frames import add_frames  # torch, only where frames are predicted
 
         try:
-            root = find(datasets_of(source.folder))
-            iteration = add_frames(source, root, frames, device)
+            iteration = add_frames(source, find(datasets_of(source.folder)), frames, device)
         except SegibnError as error:
             source.no_frames = f"{source.title}: no frames. {error}"
     if source.palette is None and source.class_names:
         folder = None if source.config is None else source.config.data.train.folder
-        table = () if folder is None else folder.labels
-        own = {row.train_id: row.color for row in reversed(table) if row.color}
+        own = {row.train_id: row.color for row in reversed(folder.labels if folder else ()) if row.color}
         source.palette = palette_of(source.class_names, own)
     source.facts = _facts(source, iteration)
     source.provenance = _provenance(source)

@@ -102,9 +102,8 @@ def parse_evaluation_set(text: str) -> DatasetConfig:
     name, slash, label_map = name_and_map.partition("/")
     if not (name and colon and split) or (at and not names_file):
         raise ConfigError(f"'{printable(text)}': write NAME:SPLIT, NAME:SPLIT@NAMES_FILE or NAME/LABEL_MAP:SPLIT")
-    values = {"names_file": names_file or None, "label_map": label_map if slash else None}
     try:
-        return named_set(name, split=split, **values)
+        return named_set(name, split=split, names_file=names_file or None, label_map=label_map if slash else None)
     except (ConfigError, DatasetError) as error:
         raise ConfigError(f"'{printable(text)}': {error}") from error
 

@@ -127,9 +127,9 @@ class TrainedRun:
     @property
     def sha256(self) -> str:
         """Of the file of the weights; of several files that of their hashes."""
-        if len(self.files) == 1 or not self.files:
-            return sha256_of(*(self.files or (self.checkpoint,)))
-        return hashlib.sha256("".join(map(sha256_of, self.files)).encode()).hexdigest()
+        if len(self.files) > 1:
+            return hashlib.sha256("".join(map(sha256_of, self.files)).encode()).hexdigest()
+        return sha256_of(*(self.files or (self.checkpoint,)))
 
     @property
     def title(self) -> str:
@@ -165,10 +165,8 @@ class TrainedRun:
         """Name of the class list, such as cityscapes19; None for a user's own."""
         if self.config is not None and self.config.data.classes is not None:
             return self.config.data.classes
-        for name in CLASS_SCHEMES:
-            if scheme_label_set(name).class_names == self.class_names:
-                return name
-        return None
+        known = (name for name in CLASS_SCHEMES if scheme_label_set(name).class_names == self.class_names)
+        return next(known, None)
 
     @cached_property
     def label_set(self) -> LabelSet | None:
@@ -197,8 +195,18 @@ class TrainedRun:
 
     def record(self) -> dict[str, Any]:
         """Return what identifies the run in a results file, and those it was averaged with."""
-        if self.config is None:
-            return self._plain_record()
+        if self.config is None:  # of an exported graph or somebody's network, which says less of itself
+            said = getattr(self.networks[0], "description", None)
+            return {
+                "config": said.config if said else self.name,
+                "train": NOT_STATED,
+                "network": f"{self.name}, {said.backbone}" if said else self.name,
+                "head": said.head if said else "",
+                "ibn": said.ibn if said else "",
+                "seed": None,
+                "iteration": self.iteration,
+                "checkpoint_sha256": self.sha256,
+            }
         config, backbone = self.config, self.config.model.backbone
         return {
             "config": config.name,
@@ -211,20 +219,6 @@ class TrainedRun:
             "checkpoint_sha256": self.sha256,
             **({} if config.init_from is None else {"start": _start(Path(config.init_from))}),
             **({"ensemble": [run.record() for run in self.others]} if self.others else {}),
-        }
-
-    def _plain_record(self) -> dict[str, Any]:
-        """``record`` of an exported graph or somebody's network, which says less of itself."""
-        said = getattr(self.networks[0], "description", None)
-        return {
-            "config": said.config if said else self.name,
-            "train": NOT_STATED,
-            "network": f"{self.name}, {said.backbone}" if said else self.name,
-            "head": said.head if said else "",
-            "ibn": said.ibn if said else "",
-            "seed": None,
-            "iteration": self.iteration,
-            "checkpoint_sha256": self.sha256,
         }
 
     @overload
