@@ -72,5 +72,4 @@ def corrupt(name: str, frame: str, image: Image, *, level: int = 3, seed: int = 
     if level not in LEVELS:
         raise ValueError(f"level {level}: there are {LEVELS[0]} to {LEVELS[-1]}")
     digest = hashlib.sha256(f"{seed}/{name}/{frame}".encode(errors="backslashreplace")).digest()
-    rng = np.random.default_rng(int.from_bytes(digest[:16], "little"))
-    return CORRUPTIONS[name](image, level, rng)
+    return CORRUPTIONS[name](image, level, np.random.default_rng(int.from_bytes(digest[:16], "little")))

@@ -104,8 +104,7 @@ def _results(row: Mapping[str, Any], colors: Mapping[str, Color]) -> ClassResult
     palette = [colors.get(name, GREY) for name in names]
     rows = class_rows(names, [_fraction(iou.get(name)) for name in names], pixels, palette)
     network = Network.of(row)
-    title = f"{network.train}, {network.title}, seed {row['seed']}"
-    return ClassResults(title, rows, _fraction(row["miou"]))
+    return ClassResults(f"{network.train}, {network.title}, seed {row['seed']}", rows, _fraction(row["miou"]))
 
 
 def _fraction(value: object) -> float | None:
