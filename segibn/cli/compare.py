@@ -37,13 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.runs.compare import compare_files, plot_comparisons
 
-    found = compare_files(
-        [arguments.reference, *arguments.others],
-        Resampling(arguments.level, arguments.resamples, arguments.seed),
-        arguments.output,
-        common_frames=arguments.common_frames,
-        any_conditions=arguments.any_conditions,
-    )
+    how = Resampling(arguments.level, arguments.resamples, arguments.seed)
+    allowed = {"common_frames": arguments.common_frames, "any_conditions": arguments.any_conditions}
+    found = compare_files([arguments.reference, *arguments.others], how, arguments.output, **allowed)
     print("\n\n".join(map(format_comparison, found)))
     if arguments.plot:
         plot_comparisons(arguments.plot, found)

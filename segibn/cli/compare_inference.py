@@ -22,8 +22,7 @@ writes inference.json (a list of rows, scores as fractions), inference.md and co
 @verb_parser("compare-inference", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
-    about = "sets to score on; LABEL names them in the table"
-    add("--on", nargs="+", required=True, metavar=SET, help=about)
+    add("--on", nargs="+", required=True, metavar=SET, help="sets to score on; LABEL names them in the table")
     about = "the ways, the first one as what the others are compared with"
     add("--recipes", nargs="+", type=Path, required=True, metavar="FILE", help=about)
     add_comparison_arguments(parser, views=False)

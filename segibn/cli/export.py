@@ -60,13 +60,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(f"--half belongs to .safetensors files, not to --output {output}")
     checkpoint = find_checkpoint(arguments.run)
 
-    from segibn.inference.config import InferenceConfig
     from segibn.runs.export import export_checkpoint
     from segibn.runs.sets import frames_folder
 
     how = {"labels": labels, "half": arguments.half, "calibrate": calibrate, "time": arguments.time}
-    inference = InferenceConfig().replaced(instance_share=arguments.instance_share)
-    config = export_checkpoint(checkpoint, output, **how, inference=inference)
+    config = export_checkpoint(checkpoint, output, **how, share=arguments.instance_share)
     if output.suffix == ".pt2":
         print_then(shlex.join(["python", "-c", f"import torch; print(torch.export.load({str(output)!r}))"]))
     else:

@@ -29,10 +29,7 @@ def add_comparison_arguments(parser: VerbParser, views: bool = True) -> None:
 
 
 def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bool = False) -> None:
-    """Add ``--device`` and how frames reach the network, for ``inference_config``.
-
-    Without ``views`` precision, windows and scales, which label maps need, are left out.
-    """
+    """Add ``--device`` and how frames reach the network; precision, windows and scales only with ``views``."""
     add = parser.add_argument_group("inference (label maps always come at frame size)").add_argument
     add("--device", help=DEVICE_HELP)
     about = "resize frames to this first; native = do not (default: what the run was scored at)"
@@ -41,34 +38,29 @@ def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bo
     parser.excludes("--input-size", "--input-height")
     parser.set_defaults(recipe=None, ensemble=[])
     if views:
-        _add_views(add)
+        about = "a file such as configs/inference/multi_scale_flip.yaml that says all of this; "
+        about += "arguments beside it replace its values"
+        add("--recipe", type=Path, metavar="FILE", help=about)
+        about = "number format of the convolutions; auto = bfloat16 where it is native (default: "
+        about += "float32, so that a score does not depend on the machine)"
+        add("--precision", choices=(*PRECISIONS, "auto"), help=about)
+        add("--window", type=parse_size, metavar="HxW", help="slide a window instead")
+        add("--stride", type=parse_size, metavar="HxW", help="of the window (default: 2/3 of it)")
+        about = "of overlapping windows; gaussian = their middle counts most (default: flat)"
+        add("--blending", choices=BLENDINGS, help=about)
+        about = "average the probabilities of the frame at these relative sizes"
+        add("--scales", type=parse_scales, metavar="S,S,...", help=about)
+        add_share_argument(add)
+        about = "divide logits by it before confidences or averages are made (segibn calibrate fits it)"
+        add("--temperature", type=float, metavar="T", help=about)
+        add("--flip", action=argparse.BooleanOptionalAction, help="average with the mirrored frame too")
+        about = "frames of one size that the network sees at once (default: 1)"
+        add("--batch-size", type=parse_positive, metavar="N", help=about)
         for option in ("--stride", "--blending"):
             parser.needs(option, "--window", "--recipe")
     if ensemble:
         about = "average the probabilities with those of these runs or checkpoints"
         add("--ensemble", nargs="+", default=[], metavar="RUN", help=about)
-
-
-def _add_views(add: Callable[..., object]) -> None:
-    """Add what a file may say too; None = not on the command line."""
-    about = "a file such as configs/inference/multi_scale_flip.yaml that says all of this; "
-    about += "arguments beside it replace its values"
-    add("--recipe", type=Path, metavar="FILE", help=about)
-    about = "number format of the convolutions; auto = bfloat16 where it is native (default: "
-    about += "float32, so that a score does not depend on the machine)"
-    add("--precision", choices=(*PRECISIONS, "auto"), help=about)
-    add("--window", type=parse_size, metavar="HxW", help="slide a window instead")
-    add("--stride", type=parse_size, metavar="HxW", help="of the window (default: 2/3 of it)")
-    about = "of overlapping windows; gaussian = their middle counts most (default: flat)"
-    add("--blending", choices=BLENDINGS, help=about)
-    about = "average the probabilities of the frame at these relative sizes"
-    add("--scales", type=parse_scales, metavar="S,S,...", help=about)
-    add_share_argument(add)
-    about = "divide logits by it before confidences or averages are made (segibn calibrate fits it)"
-    add("--temperature", type=float, metavar="T", help=about)
-    add("--flip", action=argparse.BooleanOptionalAction, help="average with the mirrored frame too")
-    about = "frames of one size that the network sees at once (default: 1)"
-    add("--batch-size", type=parse_positive, metavar="N", help=about)
 
 
 def add_share_argument(add: Callable[..., object]) -> None:

@@ -75,7 +75,13 @@ class VerbParser(argparse.ArgumentParser):
                     hint += ". Values of the config stand without dashes, as in optim.lr=0.02"
                 message = f"no option '{printable(word)}'{hint}"
                 break
-        self.exit(EXIT_USAGE, f"{self._short_usage()}\nerror: {message}\n")
+        needed = [a for a in self._actions if a.required or not a.option_strings]
+        formatter = argparse.HelpFormatter(self.prog, width=10**4)
+        formatter.add_usage(None, needed, ())
+        whole = formatter.format_help().strip().replace(self.prog, f"{self.prog} [options]", 1)
+        lines = textwrap.wrap(whole, 79, break_long_words=False, break_on_hyphens=False)
+        usage = "\n".join(lines if len(lines) <= 2 else [f"usage: {self.prog} --help"])
+        self.exit(EXIT_USAGE, f"{usage}\nerror: {message}\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
@@ -103,15 +109,6 @@ class VerbParser(argparse.ArgumentParser):
         """The options that a word means: itself, or those that it begins."""
         known = self._known()
         return {known[word]} if word in known else {name for text, name in known.items() if text.startswith(word)}
-
-    def _short_usage(self) -> str:
-        """What must be given, on two lines at most."""
-        needed = [a for a in self._actions if a.required or not a.option_strings]
-        formatter = argparse.HelpFormatter(self.prog, width=10**4)
-        formatter.add_usage(None, needed, ())
-        whole = formatter.format_help().strip().replace(self.prog, f"{self.prog} [options]", 1)
-        lines = textwrap.wrap(whole, 79, break_long_words=False, break_on_hyphens=False)
-        return "\n".join(lines if len(lines) <= 2 else [f"usage: {self.prog} --help"])
 
 
 def _options(words: Sequence[str]) -> list[str]:

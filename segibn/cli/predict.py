@@ -50,12 +50,8 @@ def build_parser(parser: VerbParser) -> None:
     add("--save", type=_parse_saved, metavar="KIND,...", help=about)
     add("--no-overlays", action="store_true", help="the same as --save labels")
     add("--alpha", type=float, metavar="A", help="share of the class colour, 0 to 1 (default: 0.5)")
-    add(
-        "--classes",
-        type=lambda text: [name.strip() for name in text.split(",")],
-        metavar="NAME,...",
-        help="draw these classes only; label maps keep all",
-    )
+    about = "draw these classes only; label maps keep all"
+    add("--classes", type=lambda text: list(map(str.strip, text.split(","))), metavar="NAME,...", help=about)
     add("--video-shows", choices=SHOWN_IN_VIDEOS, help="of output videos (default: overlay)")
     about = "of output videos (default: auto, the first of these that OpenCV can write here)"
     add("--video-codec", choices=("auto", "h264", "vp9", "vp8", "mpeg4"), help=about)
@@ -90,8 +86,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sources, passed_over = find_inputs(inputs, arguments.output)
     for line in passed_over:
         print(line, file=sys.stderr)
-    asked = {option.name: getattr(arguments, option.name) for option in fields(Wanted)}
-    wanted = Wanted(**asked).checked(sources)
+    wanted = Wanted(**{option.name: getattr(arguments, option.name) for option in fields(Wanted)}).checked(sources)
     inference = inference_config(arguments)
     require_runs(inference.ensemble)
     if wanted.mode == "new":

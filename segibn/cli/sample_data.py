@@ -40,13 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in arguments.val_only:
         if name not in arguments.sets:
             raise ConfigError(f"--val-only {name} has no effect: --sets leaves {name} out")
-    spec = SampleSpec(
-        seed=arguments.seed,
-        frames=tuple(arguments.frames),
-        size=tuple(arguments.size),
-        sets=tuple(name for name in SETS if name in arguments.sets),
-        val_only=tuple(arguments.val_only),
-    )
+    frames, size, val_only = (tuple(given) for given in (arguments.frames, arguments.size, arguments.val_only))
+    sets = tuple(name for name in SETS if name in arguments.sets)
+    spec = SampleSpec(arguments.seed, frames, size, sets, val_only)
     paint(arguments.output, spec, arguments.workers)
     if "gta5" in spec.sets and "gta5" not in spec.val_only:
         print_next("train", "sample_ibn", "--datasets", arguments.output)
@@ -54,10 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def paint(output: Path, spec: SampleSpec, workers: int | None = None) -> None:
-    """Write sample data, with progress; what is there already stays.
-
-    SegibnError: the folder holds something else.
-    """
+    """Write sample data, with progress; what is there stays. SegibnError: the folder holds something else."""
     from painted_scenes.write import frame_jobs, write_sample_data
     from segibn.text.progress import FrameProgress
 

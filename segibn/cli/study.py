@@ -37,8 +37,7 @@ def build_parser(parser: VerbParser) -> None:
     about = "run folders or files that trainings start from"
     add("--from", nargs="+", default=[], dest="sources", metavar="RUN", help=about)
     add("--baseline", action="store_true", help="train each without a source too, from model.weights")
-    about = "sets to score on; without any, the study only trains"
-    add("--on", nargs="+", default=[], metavar=SET, help=about)
+    add("--on", nargs="+", default=[], metavar=SET, help="sets to score on; without any, the study only trains")
     add("--seeds", nargs="+", type=int, default=[0], metavar="SEED")
     about = "train each config with these in place of its model.backbone.ibn, each in its name"
     add("--ibn", nargs="+", default=[], choices=get_args(AnyIbnName), help=about)

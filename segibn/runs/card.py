@@ -12,7 +12,6 @@ from segibn.config.schema import RunConfig
 from segibn.data.datasets.catalog import dataset_source
 from segibn.evaluation.rows import Network
 from segibn.files.writing import read_json, sha256_of, write_text
-from segibn.inference.config import InferenceConfig
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.weights.sources import PUBLISHED
 from segibn.report.card import Score, fill, header, read_scores, score_fields
@@ -59,15 +58,14 @@ def write_card(
     if record is not None and (environment := record / "environment.json").is_file():
         fields |= environment_fields(read_json(environment))
     if folder is not None and (folder / "instance_share.json").is_file():
-        share = asked_share(InferenceConfig(instance_share="calibrated"), run.checkpoint)
+        share = asked_share("calibrated", run.checkpoint)
         if share is not None:
             taken = f"{share.norms}: {100 * share.share:g} % of mean and variance from the frame"
             fields["preprocessing"] += f"; with `--instance-share calibrated`, {taken} (chosen on the source domain)"
     fields |= score_fields(found) | {name: Markup(text) for name, text in given.items()}
     text, unstated = fill(fields)
     tags = (run.config.model.backbone.network, run.config.model.head.name)
-    head = header(run.config.name, given.get("licence", ""), titles(run.config), tags, found)
-    write_text(output, head + text)
+    write_text(output, header(run.config.name, given.get("licence", ""), titles(run.config), tags, found) + text)
     return found, unstated
 
 
@@ -158,8 +156,7 @@ def environment_fields(environment: Mapping[str, Any]) -> dict[str, str]:
 
 def _published(config: RunConfig) -> Any:
     backbone, source = config.model.backbone, config.model.weights
-    ibn = "none" if source == "torchvision" else backbone.ibn
-    return PUBLISHED.get((source, backbone.name, ibn))
+    return PUBLISHED.get((source, backbone.name, "none" if source == "torchvision" else backbone.ibn))
 
 
 def _file_name(path: str) -> str:

@@ -46,9 +46,8 @@ def share_file(checkpoint: Path) -> Path:
     return folder / "instance_share.json"
 
 
-def asked_share(inference: InferenceConfig, checkpoint: Path) -> InstanceShare | None:
+def asked_share(asked: InstanceShare | str | None, checkpoint: Path) -> InstanceShare | None:
     """Return the share that is asked for, or that ``segibn calibrate --share`` chose; None: none."""
-    asked = inference.instance_share
     if asked != "calibrated":
         return None if asked == "none" else asked
     path = share_file(checkpoint)
@@ -188,7 +187,7 @@ class TrainedRun:
     def asked(self, inference: InferenceConfig, device: torch.device) -> "TrainedRun":
         """Return the run on a device, where frames reach it as was asked."""
         can = computes_bfloat16(device)
-        share = asked_share(inference, self.checkpoint)
+        share = asked_share(inference.instance_share, self.checkpoint)
         if self.files and inference.ensemble:
             raise ConfigError(f"{self.source}: only runs of segibn are averaged with others")
         return self.to(device, inference.options_for(self.options, bfloat16=can, share=share))
