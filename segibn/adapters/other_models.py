@@ -181,10 +181,9 @@ def load_code(source: str, names: Sequence[str], pixels: str | None) -> Outside:
 
 
 def load_outside(kind: str, word: str, names: Sequence[str], pixels: str | None) -> Outside:
-    """Load a network of others.
+    """Load a network of others; CheckpointError, ConfigError: it cannot be had or understood.
 
-    ``kind``: hf, hf-384, torchvision, smp, onnx or code; ``word``: what stands behind its colon, or
-    the file. CheckpointError, ConfigError: it cannot be had or understood.
+    ``kind``: hf, hf-384, torchvision, smp, onnx or code; ``word``: behind its colon, or the file.
     """
     if kind in ("hf", "hf-384"):
         return load_hugging_face(word, squeezed=kind == "hf-384")

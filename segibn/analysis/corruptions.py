@@ -45,8 +45,7 @@ def defocus_blur(image: Image, level: int, rng: Random) -> Image:
     reach, size = max(8, radius), 3 if radius <= 8 else 5
     axis = np.arange(-reach, reach + 1)
     disc = (axis[:, None] ** 2 + axis**2 <= radius**2).astype(np.float32)
-    kernel = cv2.GaussianBlur(disc / disc.sum(), (size, size), edge)
-    return _pixels(cv2.filter2D(image / 255, -1, kernel))
+    return _pixels(cv2.filter2D(image / 255, -1, cv2.GaussianBlur(disc / disc.sum(), (size, size), edge)))
 
 
 def glass_blur(image: Image, level: int, rng: Random) -> Image:
@@ -62,8 +61,7 @@ def glass_blur(image: Image, level: int, rng: Random) -> Image:
         near = places + offsets[:, 1] * width + offsets[:, 0]
         for place, other in zip(places.tolist(), near.tolist(), strict=True):
             from_[place] = from_[other]
-    shuffled = blurred.reshape(-1, 3)[np.array(from_)].reshape(image.shape)
-    return _pixels(_blur(shuffled / 255, sigma))
+    return _pixels(_blur(blurred.reshape(-1, 3)[from_].reshape(image.shape) / 255, sigma))
 
 
 def motion_blur(image: Image, level: int, rng: Random) -> Image:

@@ -73,10 +73,7 @@ def compute_divergence(a: Mapping[str, Moments], b: Mapping[str, Moments]) -> di
 
 
 def feature_modules(backbone: nn.Module) -> dict[str, nn.Module]:
-    """Find the modules whose outputs are the features: ``relu``, the blocks of ``layer1``, ...
-
-    SegibnError: the backbone is not made of these, as a DenseNet.
-    """
+    """Find the modules of the features: ``relu``, the blocks of ``layer1`` ...; SegibnError: there are none."""
     stages = [(name, part) for name, part in backbone.named_children() if name.startswith("layer")]
     if not stages or not hasattr(backbone, "relu"):
         raise SegibnError(

@@ -111,8 +111,7 @@ def exposure(image: Image, level: int, rng: np.random.Generator) -> Image:
     """Expose too long or too short, by the frame: light is multiplied, and cut off at white."""
     stops = (1.0, 1.5, 2.0, 2.5, 3.0)[level - 1] * (1 if rng.uniform() < 0.5 else -1)
     light = (np.arange(256) / 255) ** _GAMMA * 2**stops
-    table = np.rint(255 * np.clip(light, 0, 1) ** (1 / _GAMMA)).astype(np.uint8)
-    return cv2.LUT(image, table)
+    return cv2.LUT(image, _to_pixels(255 * np.clip(light, 0, 1) ** (1 / _GAMMA)))
 
 
 def defocus(image: Image, level: int, rng: np.random.Generator) -> Image:

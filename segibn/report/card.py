@@ -64,8 +64,7 @@ def header(name: str, licence: str, datasets: Sequence[str], tags: Sequence[str]
     if scores:
         content["metrics"] = list(_METRICS)
         content["model-index"] = [{"name": name, "results": [_result(score) for score in scores]}]
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
-    return f"---\n{text}---\n\n"
+    return f"---\n{yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)}---\n\n"
 
 
 def slug(text: str) -> str:

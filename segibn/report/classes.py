@@ -61,8 +61,7 @@ def class_results(
         bounds, miou_bounds = found.iou, found.miou
         over = f"bootstrap over {len(frames.names):,} frames, {how.resamples:,} resamples"
         said = f"{100 * how.level:g} % intervals: {over}"
-    pixels = scores.confusion.sum(axis=1)
-    rows = class_rows(scores.class_names, scores.iou, pixels, palette, scores.averaged, bounds)
+    rows = class_rows(scores.class_names, scores.iou, scores.confusion.sum(axis=1), palette, scores.averaged, bounds)
     return ClassResults(title, rows, *map(_defined, (scores.miou, *miou_bounds)), said)
 
 

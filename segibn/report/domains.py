@@ -17,7 +17,7 @@ from segibn.evaluation.cross_domain import (
     published_protocols,
 )
 from segibn.evaluation.deviations import protocol_lines
-from segibn.evaluation.rows import Network, Seeds, check_rows, describe_seeds, is_own_domain
+from segibn.evaluation.rows import Network, check_rows, describe_seeds, is_own_domain
 from segibn.evaluation.signatures import signature_lines
 from segibn.report.classes import ClassResults, class_rows, grouped_bars
 from segibn.report.content import GREY, Color, CrossDomain
@@ -30,7 +30,8 @@ def cross_domain_table(table: CrossDomain) -> Markup:
     check_rows(rows)
     tests = list(dict.fromkeys(row["test"] for row in rows))
     cells = collect_cells(rows)
-    best = {test: _best(scores.get(test) for scores in cells.values()) for test in tests}
+    means = {test: [scores[test][0].mean for scores in cells.values() if scores.get(test)] for test in tests}
+    best = {test: max(found) if len(found) > 1 else math.nan for test, found in means.items()}
     lines = [
         (network, [_cell(network, scores, test, best[test]) for test in tests]) for network, scores in cells.items()
     ]
@@ -56,12 +57,6 @@ def class_bars(table: CrossDomain, colors: Mapping[str, Color], key: str) -> lis
     found = [(str(row["test"]), _results(row, colors)) for row in table.rows]
     known = [(test, results) for test, results in found if results]
     return grouped_bars(known, key, has_anchors=False, has_links=False)
-
-
-def _best(scores: Iterable[tuple[Seeds, Seeds] | None]) -> float:
-    """The highest mean of a column; NaN where there is nothing to compare."""
-    means = [score[0].mean for score in scores if score]
-    return max(means) if len(means) > 1 else math.nan
 
 
 def _cell(network: Network, scores: Mapping[str, Any], test: str, best: float) -> dict[str, Any] | None:

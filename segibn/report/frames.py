@@ -162,8 +162,7 @@ def _by_class(shown: Sequence[tuple[int, Source]]) -> list[tuple[str, Color, Lin
     found: dict[str, tuple[Color, Links]] = {}
     for index, run in shown:
         for place, name in enumerate(run.class_names):
-            color = run.colors[place] if run.colors else GREY
-            _, links = found.setdefault(name, (color, []))
+            _, links = found.setdefault(name, (run.colors[place] if run.colors else GREY, []))
             for view in run.frames:
                 if place in view.iou:
                     links.append((view.iou[place], frame_id(index, view), view.name))

@@ -158,8 +158,7 @@ def _table(conditions: dict[str, str], by_column: Mapping[str, Sequence[Row]], f
         files = tuple(dict.fromkeys(row["file"] for rows in found.values() for row in rows))
         scores = {column: Seeds(row["miou"] for row in rows) for column, rows in found.items()}
         title = f"{network.title}, {head}" if head else network.title
-        most = max(map(len, scores.values()))
-        lines.append(Line(network.train, title, scores, most, files, _card(folder, files)))
+        lines.append(Line(network.train, title, scores, max(map(len, scores.values())), files, _card(folder, files)))
     columns = tuple(sorted(by_column))
     if protocol in PROTOCOLS and "deviates" not in conditions:
         lines += _published(protocol, columns)
@@ -198,8 +197,7 @@ def build_leaderboard(folder: Path, title: str, base: Path) -> str:
     """Return the page, for a folder ``base``; SegibnError: there is no result in the folder."""
     tables, left = read_tables(folder)
     if not tables:
-        reason = f": {left[0]}" if left else ""
-        raise SegibnError(f"{folder}: no results of segibn cross-domain or evaluate{reason}")
+        raise SegibnError(": ".join([f"{folder}: no results of segibn cross-domain or evaluate", *left[:1]]))
     return render(
         "leaderboard.html",
         title=title,

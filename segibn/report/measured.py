@@ -60,14 +60,8 @@ def differences(comparison: Mapping[str, Any], key: str = "differences") -> Mark
         shown.append(Difference(value, low, high, is_shown))
         both = (percent(line["a"]), percent(line["b"]), percent(line["difference"], sign="+"))
         tips.append("{}: A {} %, B {} %, difference {} points".format(name, *both))
-    figure = difference_chart(
-        {str(comparison["b"]): shown},
-        list(lines),
-        unit="points of IoU, B minus A",
-        has_legend=False,
-        width=340.0,
-        tips=tips,
-    )
+    how = {"unit": "points of IoU, B minus A", "has_legend": False, "width": 340.0, "tips": tips}
+    figure = difference_chart({str(comparison["b"]): shown}, list(lines), **how)
     drawing = svg(figure, key, f"IoU of {comparison['b']} minus {comparison['a']}")
     return render("differences.html", c=comparison, level=level, drawing=drawing, lines=lines)
 

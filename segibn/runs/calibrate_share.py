@@ -86,10 +86,7 @@ def calibrate_share(
 
 
 def _scores(predictors: Sequence[Predictor], frames: Frames, show: Callable[[int, int], None]) -> np.ndarray:
-    """Score every predictor in every light -> mIoU, (lights, predictors).
-
-    Each frame is read and changed once, and then shown to all.
-    """
+    """Score every predictor in every light -> mIoU, (lights, predictors); each frame is read and changed once."""
     classes, total = frames.label_set.num_classes, len(EVERY_LIGHT) * len(frames)
     counts = np.zeros((len(EVERY_LIGHT), len(predictors), classes, classes + 1), np.int64)
     networks = {id(one.networks[0]): one.networks[0] for one in predictors}.values()
@@ -140,8 +137,7 @@ def _require_source(run: TrainedRun, dataset: DatasetConfig) -> None:
 
 def _domain(dataset: DatasetConfig) -> tuple[str | None, ...]:
     files = dataset.folder and dataset.folder.images
-    names = Path(dataset.names_file).stem if dataset.names_file else None
-    return dataset.name, files, names
+    return dataset.name, files, Path(dataset.names_file).stem if dataset.names_file else None
 
 
 def _table(rows: Sequence[dict[str, Any]], title: str, count: int) -> str:

@@ -36,8 +36,7 @@ def _load_scores(paths: Sequence[Path]) -> list[NamedScores]:
                 f"{printable(path)} is no scores file of one run with its frames; segibn evaluate "
                 "--output and segibn score semseg --json write one"
             )
-        name = printable(path.stem if is_clear else path)
-        loaded.append(NamedScores(name, Scores.from_dict(data, str(path))))
+        loaded.append(NamedScores(printable(path.stem if is_clear else path), Scores.from_dict(data, str(path))))
     return loaded
 
 
@@ -59,5 +58,4 @@ def plot_comparisons(path: Path, found: Sequence[Comparison]) -> None:
     title = f"IoU against {first.a.title}, {frames}, {100 * first.how.level:g} % intervals"
     unit = "difference in points of IoU (filled: interval and test agree that there is one)"
     warnings = dict.fromkeys(text for comparison in found for text in comparison.warnings)
-    chart = difference_chart(bars, rows, title, unit, list(warnings))
-    write_image(path, pixels(chart))
+    write_image(path, pixels(difference_chart(bars, rows, title, unit, list(warnings))))

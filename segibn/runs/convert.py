@@ -52,8 +52,7 @@ def convert(
     if output.suffix == ".pth":
         return _to_robustnet(source, output, variant)
     model, config, meta = load_segmenter(source)
-    count = write_safetensors(output, model, config, meta)
-    return f"{count} tensors of {config.name}"
+    return f"{write_safetensors(output, model, config, meta)} tensors of {config.name}"
 
 
 def _to_segibn(source: Path, content: State, state: State, output: Path, stride: int | None, trained_on: str) -> str:
@@ -77,15 +76,9 @@ def _to_segibn(source: Path, content: State, state: State, output: Path, stride:
     model.load_state_dict(ours, assign=True)
     origin = {"format": _ORIGIN, "variant": kind.variant, "folded": robustnet.folded(state)}
     origin |= {key: content[key] for key in ("epoch", "mean_iu") if key in content}
-    save_checkpoint(
-        output,
-        model=model,
-        config=config,
-        classes=ClassTable("cityscapes19", CITYSCAPES.class_names, CITYSCAPES.palette.tolist()),
-        iteration=config.optim.iterations,
-        training=None,
-        origin=origin,
-    )
+    classes = ClassTable("cityscapes19", CITYSCAPES.class_names, CITYSCAPES.palette.tolist())
+    more = {"iteration": config.optim.iterations, "training": None, "origin": origin}
+    save_checkpoint(output, model=model, config=config, classes=classes, **more)
     trained = f", epoch {origin['epoch']}" if "epoch" in origin else ""
     return f"{kind.backbone}, {kind.variant}{trained}, output stride {kind.output_stride}; {len(ours)} tensors"
 

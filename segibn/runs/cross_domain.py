@@ -63,8 +63,8 @@ def cross_domain(
             run.to(CPU)  # a GPU holds one network at a time
     if output is not None and distributed.is_main():
         write_json(output / ROWS_FILE, rows)
-        more = {"frames": frame_names, "published_note": published_note}
-        write_json(output / CONDITIONS_FILE, conditions | more)
+        conditions |= {"frames": frame_names, "published_note": published_note}
+        write_json(output / CONDITIONS_FILE, conditions)
         write_text(output / MARKDOWN_FILE, render_folder(output))
     return rows
 
@@ -100,8 +100,7 @@ def compare_inference(
                 placed = run.asked(way, device)
                 scores = score_run(placed, scoring.sets[label], scoring.datasets_root)
                 found = scores.to_dict()
-                seen_as = found["conditions"]["inference"]
-                rows.append(headline(record, label, found, way=name, inference=seen_as))
+                rows.append(headline(record, label, found, way=name, inference=found["conditions"]["inference"]))
                 conditions = circumstances(device, placed.options)
                 seen[name] = placed.options.to_dict()
                 frames[label] = list(scores.frames)

@@ -104,8 +104,7 @@ def _read_batch(
 ) -> tuple[Batch, float]:
     """The first ``count`` samples of this rank as its loader reads them, and the seconds of one."""
     _, world = distributed.rank_and_world()
-    cache = config.data.cache.replace("memory", "none")
-    changed = {"workers": 0, "half_size_share": 0.0, "cache": cache}
+    changed = {"workers": 0, "half_size_share": 0.0, "cache": config.data.cache.replace("memory", "none")}
     if is_unindexed:
         changed["sampling"] = UniformSampling()
     few = {"global_batch_size": count * world, "iterations": 2, "warmup_iterations": 0}

@@ -48,8 +48,7 @@ def find_checkpoint(source: str | Path) -> Path:
     """Return the checkpoint that a file, a run folder (its last) or a name means.
 
     A path that is there comes first, then a shipped network; of a run's name the end is enough,
-    such as "sample_ibn_seed0".
-    CheckpointError: there is none; the message says what there is.
+    such as "sample_ibn_seed0". CheckpointError: there is none; the message says what there is.
     """
     path = Path(source)
     if path.is_dir():
@@ -94,8 +93,7 @@ def _last_of(folder: Path) -> Path:
 def _beside(path: Path) -> str:
     if not path.parent.is_dir():
         return f": there is no folder {printable(path.parent)}"
-    there = (each.name for each in path.parent.iterdir())
-    return did_you_mean(path.name, map(printable, there)) or (
+    return did_you_mean(path.name, (printable(each.name) for each in path.parent.iterdir())) or (
         "; give a run folder (such as runs/gta5_ibn), the name of a run or a file (.pt)"
     )
 

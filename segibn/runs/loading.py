@@ -21,13 +21,16 @@ from segibn.errors import ConfigError, SegibnError
 from segibn.export.exported import load_onnx, read_onnx
 from segibn.inference.config import InferenceConfig
 from segibn.inference.options import InferenceOptions
+from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.class_map import ClassMap
+from segibn.labels.own_table import spread_colors
 from segibn.models.weights.download import local_path
 from segibn.models.weights.pretrained import find_published
 from segibn.models.weights.sources import RELEASES
 from segibn.runs.find import find_checkpoint
-from segibn.runs.outside import CODE, GRAPH, NOTHING, Said, colors_of, kind_of, require_allowed
+from segibn.runs.outside import CODE, GRAPH, NOTHING, Said, kind_of
 from segibn.runs.trained import TrainedRun
+from segibn.text import printable
 
 Device = torch.device | str | None
 
@@ -66,18 +69,19 @@ def load_any(source: str | Path, said: Said = NOTHING) -> TrainedRun:
         about, size = network.description, InferenceOptions.as_scored(network.description)
         known = about.class_names, about.colors, about.iteration
         return TrainedRun((network,), *known, source=str(path), options=size, class_map=table)
-    require_allowed(source, said)
+    if kind == CODE and not said.allow_code:
+        raise ConfigError(
+            f"{printable(source)} is Python code, which can do anything: --allow-code runs it; or "
+            "give a run, a file, hf:, torchvision: or smp:"
+        )
     word = str(source) if kind in (GRAPH, CODE) else str(source).partition(":")[2]
     found = load_outside(kind, word, said.names(), said.pixels)
-    return TrainedRun(
-        (found.network,),
-        found.class_names,
-        colors_of(found.class_names),
-        source=str(source) if kind == GRAPH else found.name,
-        options=InferenceOptions(**found.options),
-        files=found.files,
-        class_map=table,
-    )
+    # Cityscapes' colours for its classes, others unlike these
+    known = {info.name: info.color for info in CITYSCAPES.classes if info.name in found.class_names}
+    others = iter(spread_colors(len(found.class_names) - len(known), list(known.values())))
+    palette = np.array([known.get(name) or next(others) for name in found.class_names], np.uint8)
+    how = {"source": str(source) if kind == GRAPH else found.name, "options": InferenceOptions(**found.options)}
+    return TrainedRun((found.network,), found.class_names, palette, files=found.files, class_map=table, **how)
 
 
 def load_checkpoint(source: str | Path) -> TrainedRun:
@@ -90,10 +94,7 @@ def load_checkpoint(source: str | Path) -> TrainedRun:
 
 
 def load_averaged(source: str | Path, inference: InferenceConfig, said: Said = NOTHING) -> TrainedRun:
-    """Load a network and the runs that are averaged with it, each once, on the CPU.
-
-    ConfigError: they know different classes, or were scored at different sizes.
-    """
+    """Load a network and the runs averaged with it, each once, on the CPU; ConfigError: other classes or sizes."""
     first = load_any(source, said)
     paths = dict.fromkeys(find_checkpoint(path).resolve() for path in inference.ensemble)
     rest = tuple(load_checkpoint(p) for p in paths if p != first.checkpoint.resolve())

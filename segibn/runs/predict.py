@@ -69,8 +69,8 @@ class Report:
             return f"interrupted: {files}; the same command with --resume resumes it\n"
         if not self.faults:
             return ""
-        many = counted(len(self.faults), "file")
-        return f"{many} failed (also in {folder / 'failed.txt'}):\n{format_faults(self.faults)}\n"
+        many = f"{counted(len(self.faults), 'file')} failed (also in {folder / 'failed.txt'})"
+        return f"{many}:\n{format_faults(self.faults)}\n"
 
     def advice(self) -> str:
         """Say what a person does next."""
@@ -134,8 +134,7 @@ def predict_all(
     if sizes:
         print(run.options.describe_size(sizes[0]) + ("; there are other sizes" if len(set(sizes)) > 1 else ""))
     drawn = chosen_classes(run.class_names, wanted.classes)
-    shown_as = (wanted.save, wanted.alpha, wanted.video_shows, codec)
-    outputs = Outputs(wanted.output, run.palette, drawn, *shown_as)
+    outputs = Outputs(wanted.output, run.palette, drawn, wanted.save, wanted.alpha, wanted.video_shows, codec)
     faults = Faults(wanted.strict)
     predict, batch_size = partial(label_maps, run.predictor), run.options.batch_size
     started, is_interrupted = time.monotonic(), False
@@ -144,7 +143,9 @@ def predict_all(
         FrameProgress("predict", len(sources)) as progress,
     ):
         work = Work(predict, batch_size, outputs, journal, faults, is_out_of_memory, progress)
-        _write_legend(run, outputs, sources)
+        if {kind for source in sources for kind in kinds_of(outputs.save, source.is_video)} != {"labels"}:
+            names = [run.class_names[train_id] for train_id in np.flatnonzero(outputs.drawn)]
+            write_image(outputs.folder / LEGEND, legend(names, run.palette[outputs.drawn]))
         try:
             work.run(sources)
         except KeyboardInterrupt:
@@ -170,14 +171,6 @@ def _load(source: str, inference: InferenceConfig, device: str | None, said: Sai
         run, device = load_any(source, said), "cpu"
         inference = inference.replaced(precision="float32")
     return run.asked(inference, device_of(device))
-
-
-def _write_legend(run: TrainedRun, outputs: Outputs, sources: Sequence[Source]) -> None:
-    """Write the colours of the classes, unless label maps are all that is written."""
-    kinds = {kind for source in sources for kind in kinds_of(outputs.save, source.is_video)}
-    if kinds != {"labels"}:
-        names = [run.class_names[train_id] for train_id in np.flatnonzero(outputs.drawn)]
-        write_image(outputs.folder / LEGEND, legend(names, run.palette[outputs.drawn]))
 
 
 def _some_sizes(sources: Sequence[Source]) -> list[tuple[int, int]]:

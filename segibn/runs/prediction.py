@@ -89,8 +89,7 @@ class Prediction:
     def picture(self, kind: Kind = "overlay") -> np.ndarray:
         """Return one of the pictures that ``save`` writes: (H, W, 3) uint8 RGB."""
         if kind == "side_by_side":
-            row = [self.image, self.overlay(), self.colors()]
-            return drawing.panel([row], ["frame", "overlay", "classes"])
+            return drawing.panel([[self.image, self.overlay(), self.colors()]], ["frame", "overlay", "classes"])
         return self.colors() if kind == "colors" else self.overlay()
 
     def save(self, path: str | Path, kind: Kind = "overlay") -> Path:

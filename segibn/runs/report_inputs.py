@@ -25,10 +25,7 @@ _RUN_FILES = ("config.yaml", "metrics.jsonl", "checkpoints/last.pt")
 
 
 def read_inputs(paths: Sequence[Path]) -> Report:
-    """Read all paths; scores files join the runs whose checkpoint they are of.
-
-    SegibnError: a path is nothing that a report can be made from.
-    """
+    """Read all paths; scores files join the runs whose checkpoint they are of. SegibnError: one is none of these."""
     found, loose = Report(), []
     for path in paths:
         if path.is_dir() or path.suffix != ".json":

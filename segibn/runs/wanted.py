@@ -42,10 +42,7 @@ class Wanted:
     strict: bool = False  # whether the first bad file ends it
 
     def checked(self, sources: Sequence[Source]) -> "Wanted":
-        """Return it with the defaults filled in.
-
-        ConfigError: an option changes none of the files that are written of these sources.
-        """
+        """Return it with the defaults; ConfigError: an option changes no file that is written of these sources."""
         found = {source.is_video for source in sources}
         if self.save is not None and "video" in self.save and True not in found:
             raise ConfigError("--save video: there is no video among the inputs; leave it out")
