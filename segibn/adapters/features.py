@@ -1,12 +1,10 @@
-"""A backbone's features as timm (``features_only``) or torchvision return them; neither is needed.
+"""A backbone's features as timm (``features_only``) or torchvision return them.
 
 Level 0, "half", is the feature at stride 2; levels 1 to 4 are layer1 to layer4.
 """
 
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from functools import partialmethod
-from typing import Any
 
 from torch import Tensor, nn
 
@@ -15,33 +13,6 @@ from segibn.models.backbones import backbone
 LEVELS = ("half", "layer1", "layer2", "layer3", "layer4")
 SEGMENTATION = {"layer4": "out", "layer3": "aux"}
 """The names that torchvision's segmentation networks look for."""
-
-
-class FeatureInfo:
-    """What a `FeatureList` returns, asked as in timm: of each feature, or of the level(s) given."""
-
-    def __init__(self, levels: Sequence[dict[str, Any]], out_indices: Sequence[int]) -> None:
-        self.info = [dict(level) for level in levels]
-        self.out_indices = tuple(out_indices)
-
-    def get_dicts(self) -> list[dict[str, Any]]:
-        """Return what is known of each returned feature."""
-        return [self.info[index] for index in self.out_indices]
-
-    def __getitem__(self, item: int) -> dict[str, Any]:
-        return self.info[item]
-
-    def __len__(self) -> int:
-        return len(self.info)
-
-    def _get(self, key: str, idx: int | Sequence[int] | None = None) -> Any:
-        if isinstance(idx, int):
-            return self.info[idx][key]
-        return [self.info[index][key] for index in (self.out_indices if idx is None else idx)]
-
-    channels = partialmethod(_get, "num_chs")
-    reduction = partialmethod(_get, "reduction")
-    module_name = partialmethod(_get, "module")
 
 
 class _Features(nn.Module):
@@ -58,7 +29,8 @@ class FeatureList(_Features):
     """A backbone that returns its features as a list, from fine to coarse.
 
     ``name``, ``pretrained``, ``output_stride`` and what is raised are as for `segibn.backbone`;
-    ``out_indices`` are of the five levels, maybe from the end; stages behind are left out.
+    ``out_indices`` are of the five levels, maybe from the end; stages behind are left out. Its
+    ``feature_info`` is timm's.
     """
 
     def __init__(
@@ -76,12 +48,12 @@ class FeatureList(_Features):
         known = len(LEVELS)
         if not out_indices or any(not -known <= index < known for index in out_indices):
             raise ValueError(f"out_indices {tuple(out_indices)}: there are levels 0 to {known - 1}")
-        indices = [index % known for index in out_indices]
+        from timm.models import FeatureInfo
+
+        indices = tuple(index % known for index in out_indices)
         super().__init__(max(indices), name, pretrained, output_stride)
-        levels = [
-            {"num_chs": spec.channels, "reduction": spec.stride, "module": level, "index": i}
-            for i, (level, spec) in enumerate(self.backbone.level_specs.items())
-        ]
+        specs = self.backbone.level_specs.items()
+        levels = [{"num_chs": spec.channels, "reduction": spec.stride, "module": level} for level, spec in specs]
         self.feature_info = FeatureInfo(levels, indices)
 
     def forward(self, x: Tensor) -> list[Tensor]:

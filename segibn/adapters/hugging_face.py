@@ -20,28 +20,20 @@ from segibn.text import listed, printable
 
 _FILES = ["*.json", "*.safetensors", "merges.txt", "*.model"]
 _SQUEEZED = (384, 384)
-_TASK = "the task is semantic"
 
 
 def load_hugging_face(source: str, squeezed: bool = False) -> Outside:
     """Load a network; CheckpointError: it cannot be had, or is none for semantic segmentation."""
     require("transformers", "transformers", purpose=f"hf:{source}")
     folder = _folder(source)
-    network, config = _load(folder, source)
-    is_universal = _is_universal(config)
+    network, config, is_universal = _load(folder, source)
     labels = {int(key): name for key, name in config.id2label.items()}
     names = plain_names([labels[index] for index in sorted(labels)], source)
-    scores = _universal(config, folder, squeezed) if is_universal else _semantic
     if squeezed and not is_universal:
         raise CheckpointError(f"hf-384:{source}: {config.model_type} has no masks to squeeze")
-    wrapped = OutsideNetwork(
-        network,
-        len(names),
-        _pixels(folder, source),
-        scores,
-        gives="scores" if is_universal else "logits",
-        way="hf-384" if squeezed else "",
-    )
+    scores = _universal(config, folder, squeezed) if is_universal else _semantic
+    how = {"gives": "scores" if is_universal else "logits", "way": "hf-384" if squeezed else ""}
+    wrapped = OutsideNetwork(network, len(names), _pixels(folder, source), scores, **how)
     files = tuple(sorted(folder.glob("*.safetensors")))
     return Outside(wrapped, names, f"{'hf-384' if squeezed else 'hf'}:{Path(source).name}", files, {})
 
@@ -64,7 +56,8 @@ def _folder(source: str) -> Path:
         ) from error
 
 
-def _load(folder: Path, source: str) -> tuple[nn.Module, Any]:
+def _load(folder: Path, source: str) -> tuple[nn.Module, Any, bool]:
+    """The network, its config, and whether it is a universal one."""
     import transformers as hf
 
     if not any(folder.glob("*.safetensors")):
@@ -93,14 +86,7 @@ def _load(folder: Path, source: str) -> tuple[nn.Module, Any]:
             f"hf:{source} holds no trained {kind.__name__.removeprefix('AutoModelFor')}: "
             f"{len(missing)} of its weights are not in the file, such as {listed(missing, 3)}"
         )
-    return network, config
-
-
-def _is_universal(config: Any) -> bool:
-    from transformers import AutoModelForSemanticSegmentation, AutoModelForUniversalSegmentation
-
-    semantic = type(config) in AutoModelForSemanticSegmentation._model_mapping
-    return not semantic and type(config) in AutoModelForUniversalSegmentation._model_mapping
+    return network, config, kind is auto[1]
 
 
 def _semantic(network: nn.Module, image: Tensor) -> Tensor:
@@ -114,11 +100,10 @@ def _universal(config: Any, folder: Path, squeezed: bool) -> Scores:
 
         words = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
         length = {"padding": "max_length", "max_length": config.task_seq_len}
-        more = {"task_inputs": words(_TASK, return_tensors="pt", **length).input_ids}
+        more["task_inputs"] = words("the task is semantic", return_tensors="pt", **length).input_ids
 
     def scores(network: nn.Module, image: Tensor) -> Tensor:
-        given = {key: value.expand(len(image), -1) for key, value in more.items()}
-        given = {key: value.to(image.device) for key, value in given.items()}
+        given = {key: value.expand(len(image), -1).to(image.device) for key, value in more.items()}
         found = network(pixel_values=image, **given)
         classes = found.class_queries_logits.float().softmax(dim=-1)[..., :-1]
         masks = found.masks_queries_logits.float()
@@ -131,10 +116,9 @@ def _universal(config: Any, folder: Path, squeezed: bool) -> Scores:
 
 def _pixels(folder: Path, source: str) -> Pixels:
     """What the network's processor does to pixels; its size is not taken."""
-    path = folder / "preprocessor_config.json"
-    if not path.is_file():
-        path = folder / "processor_config.json"
-    if not path.is_file():
+    paths = [folder / name for name in ("preprocessor_config.json", "processor_config.json")]
+    path = next(filter(Path.is_file, paths), None)
+    if path is None:
         raise CheckpointError(
             f"hf:{source} has no preprocessor_config.json, which says how pixels are normalised; "
             "save its image processor there: processor.save_pretrained(FOLDER)"

@@ -17,11 +17,10 @@ from segibn.errors import CheckpointError, ConfigError
 from segibn.export.exported import open_session, read_onnx
 from segibn.extras import require
 from segibn.files.writing import read_json
+from segibn.models.kernels.resize import resize_image
 from segibn.models.weights.state import read_safetensors, read_torch_file
 from segibn.models.weights.wrapping import find_network
 from segibn.text import did_you_mean, printable
-
-_VOC = 21  # classes of torchvision's own weights
 
 
 def load_torchvision(source: str, names: Sequence[str]) -> Outside:
@@ -47,8 +46,8 @@ def load_torchvision(source: str, names: Sequence[str]) -> Outside:
         network.load_state_dict(state)
     except RuntimeError as error:
         raise CheckpointError(f"{file} holds no {name}: {printable(str(error)[:400])}") from error
-    voc = models.get_model_weights(name).DEFAULT.meta["categories"] if count == _VOC else ()
-    names = require_names(count, names or voc, f"torchvision:{source}")
+    own = models.get_model_weights(name).DEFAULT.meta["categories"]  # of VOC
+    names = require_names(count, names or (own if count == len(own) else ()), f"torchvision:{source}")
 
     def scores(module: nn.Module, image: Tensor) -> Tensor:  # its forward resizes: memory
         features = module.backbone(image)
@@ -77,8 +76,7 @@ def load_smp(source: str, names: Sequence[str], pixels: str | None) -> Outside:
     count, encoder = int(said.get("classes", 1)), str(said.get("encoder_name"))
     names = require_names(count, names, f"smp:{source}")
     wrapped = OutsideNetwork(network, count, _pixels(pixels, f"smp:{source}"))
-    name = f"smp:{type(network).__name__} {encoder}"
-    return Outside(wrapped, plain_names(names, source), name, (file,), {})
+    return Outside(wrapped, plain_names(names, source), f"smp:{type(network).__name__} {encoder}", (file,), {})
 
 
 def _pixels(word: str | None, source: str) -> Pixels:
@@ -98,9 +96,8 @@ class _Graph(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         kind = "float16" if self.input.type == "tensor(float16)" else "float32"
-        pixels = image.contiguous().numpy().astype(kind)
-        (found,) = self._session.run([self.output.name], {self.input.name: pixels})
-        return torch.from_numpy(found)
+        pixels = {self.input.name: image.contiguous().numpy().astype(kind)}
+        return torch.from_numpy(self._session.run([self.output.name], pixels)[0])
 
 
 class OutsideLabels(OutsideNetwork):
@@ -114,9 +111,7 @@ class OutsideLabels(OutsideNetwork):
         )
 
     def label_maps(self, images: Tensor, input_size: tuple[int, int]) -> Tensor:
-        """(N, 3, H, W) uint8 RGB, seen at a size -> (N, H, W) uint8, resized by nearest pixel."""
-        from segibn.models.kernels.resize import resize_image
-
+        """(N, 3, H, W) uint8 RGB, seen at a size -> (N, h, w) uint8."""
         found = self.module(resize_image(self.normalize(images), input_size))
         found = found.reshape(len(images), *found.shape[-2:])
         if int(found.max()) >= self.num_classes or int(found.min()) < 0:
@@ -124,10 +119,7 @@ class OutsideLabels(OutsideNetwork):
                 f"the graph gives values of {int(found.min())} to {int(found.max())}, but "
                 f"{self.num_classes} classes are named"
             )
-        found, size = found.to(torch.uint8), images.shape[-2:]
-        if found.shape[1:] != size:
-            found = nn.functional.interpolate(found[:, None], size, mode="nearest-exact")[:, 0]
-        return found
+        return found.to(torch.uint8)
 
 
 def load_graph_of_others(path: Path, names: Sequence[str], pixels: str | None) -> Outside:
@@ -154,8 +146,7 @@ def load_graph_of_others(path: Path, names: Sequence[str], pixels: str | None) -
     kind = OutsideNetwork if gives_scores else OutsideLabels
     network = kind(graph, len(own), wanted, precisions=("float32",))
     sides = graph.input.shape[2:]
-    fixed = all(isinstance(side, int) for side in sides)
-    options = {"input_size": tuple(sides)} if fixed else {}
+    options = {"input_size": tuple(sides)} if all(isinstance(side, int) for side in sides) else {}
     return Outside(network, plain_names(own, str(path)), f"onnx:{path.name}", (path,), options)
 
 
@@ -190,10 +181,9 @@ def load_code(source: str, names: Sequence[str], pixels: str | None) -> Outside:
 
 
 def load_outside(kind: str, word: str, names: Sequence[str], pixels: str | None) -> Outside:
-    """Load a network of others.
+    """Load a network of others; CheckpointError, ConfigError: it cannot be had or understood.
 
-    ``kind``: hf, hf-384, torchvision, smp, onnx or code; ``word``: what stands behind its colon, or
-    the file. CheckpointError, ConfigError: it cannot be had or understood.
+    ``kind``: hf, hf-384, torchvision, smp, onnx or code; ``word``: behind its colon, or the file.
     """
     if kind in ("hf", "hf-384"):
         return load_hugging_face(word, squeezed=kind == "hf-384")

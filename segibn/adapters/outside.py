@@ -30,8 +30,7 @@ class Pixels:
     def __call__(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) uint8 RGB -> float32."""
         colors = images.flip(1) if self.is_bgr else images
-        shape, device = (1, 3, 1, 1), images.device
-        mean, std = (torch.tensor(v, device=device).view(shape) for v in (self.mean, self.std))
+        mean, std = (torch.tensor(v, device=images.device).view(1, 3, 1, 1) for v in (self.mean, self.std))
         return (colors.to(torch.float32) * self.scale - mean) / std
 
 

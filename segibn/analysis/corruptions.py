@@ -23,8 +23,7 @@ Corruption = Callable[[Image, int, Random], Image]
 
 def gaussian_noise(image: Image, level: int, rng: Random) -> Image:
     """Add noise that does not depend on the light."""
-    scale = (0.08, 0.12, 0.18, 0.26, 0.38)[level - 1]
-    return _pixels(image / 255 + rng.normal(size=image.shape, scale=scale))
+    return _pixels(image / 255 + rng.normal(size=image.shape, scale=(0.08, 0.12, 0.18, 0.26, 0.38)[level - 1]))
 
 
 def shot_noise(image: Image, level: int, rng: Random) -> Image:
@@ -46,8 +45,7 @@ def defocus_blur(image: Image, level: int, rng: Random) -> Image:
     reach, size = max(8, radius), 3 if radius <= 8 else 5
     axis = np.arange(-reach, reach + 1)
     disc = (axis[:, None] ** 2 + axis**2 <= radius**2).astype(np.float32)
-    kernel = cv2.GaussianBlur(disc / disc.sum(), (size, size), edge)
-    return _pixels(cv2.filter2D(image / 255, -1, kernel))
+    return _pixels(cv2.filter2D(image / 255, -1, cv2.GaussianBlur(disc / disc.sum(), (size, size), edge)))
 
 
 def glass_blur(image: Image, level: int, rng: Random) -> Image:
@@ -63,8 +61,7 @@ def glass_blur(image: Image, level: int, rng: Random) -> Image:
         near = places + offsets[:, 1] * width + offsets[:, 0]
         for place, other in zip(places.tolist(), near.tolist(), strict=True):
             from_[place] = from_[other]
-    shuffled = blurred.reshape(-1, 3)[np.array(from_)].reshape(image.shape)
-    return _pixels(_blur(shuffled / 255, sigma))
+    return _pixels(_blur(blurred.reshape(-1, 3)[from_].reshape(image.shape) / 255, sigma))
 
 
 def motion_blur(image: Image, level: int, rng: Random) -> Image:
@@ -115,8 +112,7 @@ def frost(image: Image, level: int, rng: Random) -> Image:
         angle = (np.pi / 2, -np.pi / 2, 0, np.pi)[side] + turn
         _feather(drawn, start, angle, width * rng.uniform(0.05, 0.3), int(rng.integers(120, 255)))
     feathers = drawn.astype(np.float32) / 255
-    rime = _plasma(height, width, 2, rng)
-    ice = 0.7 * feathers + 0.9 * _blur(feathers, width / 60) + 0.3 * rime
+    ice = 0.7 * feathers + 0.9 * _blur(feathers, width / 60) + 0.3 * _plasma(height, width, 2, rng)
     blue = np.array([0.85, 0.95, 1.0], np.float32)
     return _pixels(kept * image / 255 + added * np.clip(ice, 0, 1)[..., None] * blue)
 
@@ -153,11 +149,9 @@ def elastic_transform(image: Image, level: int, rng: Random) -> Image:
     for axis in (np.arange(width)[None], np.arange(height)[:, None]):
         field = rng.uniform(-most, most, size=(height, width))
         size = [2 * int(3 * sigma + 0.5) + 1 for sigma in sigmas]
-        border = {"borderType": cv2.BORDER_REFLECT}
-        smooth = cv2.GaussianBlur(field, size[::-1], sigmas[1], sigmaY=sigmas[0], **border)
+        smooth = cv2.GaussianBlur(field, size[::-1], sigmas[1], sigmaY=sigmas[0], borderType=cv2.BORDER_REFLECT)
         moved.append((axis + smooth * strength).astype(np.float32))
-    pixels = image / np.float32(255)
-    return _pixels(cv2.remap(pixels, *moved, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
+    return _pixels(cv2.remap(image / np.float32(255), *moved, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT))
 
 
 def pixelate(image: Image, level: int, rng: Random) -> Image:
@@ -194,8 +188,7 @@ def _feather(plane: Image, start: Plane, angle: float, length: float, grey: int)
         return
     for place in np.arange(0.15, 1, 0.12):
         for turn in (-np.pi / 3, np.pi / 3):
-            at = start + place * length * along
-            _feather(plane, at, angle + turn, 0.4 * length * (1 - place), grey)
+            _feather(plane, start + place * length * along, angle + turn, 0.4 * length * (1 - place), grey)
 
 
 def _pixels(values: Plane) -> Image:
@@ -224,8 +217,7 @@ def _zoom(plane: Plane, factor: float) -> Plane:
 
 def _smear(plane: Plane, radius: int, sigma: float, angle: float) -> Plane:
     """Add copies moved along a direction, weighted by half a Gaussian; edges are repeated."""
-    width = 2 * radius + 1
-    weights = np.exp(-(np.arange(width) ** 2) / (2 * sigma**2))
+    weights = np.exp(-(np.arange(2 * radius + 1) ** 2) / (2 * sigma**2))
     weights /= weights.sum()
     down, right = np.sin(np.deg2rad(angle)), np.cos(np.deg2rad(angle))
     total = np.zeros_like(plane, dtype=np.float32)
@@ -234,8 +226,7 @@ def _smear(plane: Plane, radius: int, sigma: float, angle: float) -> Plane:
         dy, dx = -math.ceil(step * down - 0.5), -math.ceil(step * right - 0.5)
         if abs(dy) >= plane.shape[0] or abs(dx) >= plane.shape[1]:
             break
-        moved = plane[_moved(rows, dy)][:, _moved(columns, dx)]
-        total = total + weight * moved
+        total = total + weight * plane[_moved(rows, dy)][:, _moved(columns, dx)]
     return total
 
 

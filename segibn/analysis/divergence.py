@@ -43,10 +43,9 @@ class Moments:
     def merge(self, other: NDArray[np.float64]) -> None:
         """Add the ``as_array`` of what another saw of the same channels."""
         count, mean, squares = int(other[0, 0]), other[1], other[2]
-        total = self.count + count
         if count == 0:
             return
-        delta = mean - self.mean
+        total, delta = self.count + count, mean - self.mean
         self.mean += delta * (count / total)
         self._squares += squares + delta**2 * (self.count * count / total)
         self.count = total
@@ -74,10 +73,7 @@ def compute_divergence(a: Mapping[str, Moments], b: Mapping[str, Moments]) -> di
 
 
 def feature_modules(backbone: nn.Module) -> dict[str, nn.Module]:
-    """Find the modules whose outputs are the features: ``relu``, the blocks of ``layer1``, ...
-
-    SegibnError: the backbone is not made of these, as a DenseNet.
-    """
+    """Find the modules of the features: ``relu``, the blocks of ``layer1`` ...; SegibnError: there are none."""
     stages = [(name, part) for name, part in backbone.named_children() if name.startswith("layer")]
     if not stages or not hasattr(backbone, "relu"):
         raise SegibnError(
@@ -111,8 +107,7 @@ def collect_moments(
         for image in images:
             pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)
             normalized = segmenter.normalize(pixels.to(segmenter.pixel_mean.device))
-            size = options.size_for((image.shape[0], image.shape[1]))
-            segmenter.backbone(resize_image(normalized, size))
+            segmenter.backbone(resize_image(normalized, options.size_for(image.shape)))
     moments = {name: merged(gather(part.as_array())) for name, part in moments.items()}
     if not moments or min(part.count for part in moments.values()) < 2:
         raise ValueError("a domain needs at least two images to have a variance")

@@ -65,12 +65,8 @@ CORRUPTIONS = DRIVING | IMAGENET_C
 
 
 def corrupt(name: str, frame: str, image: Image, *, level: int = 3, seed: int = 0) -> Image:
-    """Change (H, W, 3) uint8 RGB by a key of ``CORRUPTIONS``, from level 1 (light) to 5 (heavy).
-
-    The same name, frame's name and seed give the same pixels everywhere.
-    """
+    """Change (H, W, 3) uint8 RGB by a key of ``CORRUPTIONS``, from level 1 (light) to 5 (heavy)."""
     if level not in LEVELS:
         raise ValueError(f"level {level}: there are {LEVELS[0]} to {LEVELS[-1]}")
     digest = hashlib.sha256(f"{seed}/{name}/{frame}".encode(errors="backslashreplace")).digest()
-    rng = np.random.default_rng(int.from_bytes(digest[:16], "little"))
-    return CORRUPTIONS[name](image, level, rng)
+    return CORRUPTIONS[name](image, level, np.random.default_rng(int.from_bytes(digest[:16], "little")))

@@ -20,20 +20,7 @@ FOCAL_LENGTH = 1.1  # in widths of the frame; Cityscapes' camera has 2262 / 2048
 # 0.005, 0.01, 0.02 per metre), as is -ln(0.05): 5 % of the contrast is left at that distance.
 VISIBILITY_M = (600.0, 300.0, 150.0, 90.0, 50.0)
 KOSCHMIEDER = 2.996
-NIGHT_LIGHT = (0.16, 0.09, 0.05, 0.028, 0.015)  # ambient, relative to the frame's, linear
-RAIN_STREAKS = (250, 500, 900, 1400, 2000)  # drops that are seen in a frame
-RAIN_VISIBILITY_M = (2000.0, 1000.0, 600.0, 400.0, 250.0)
-SNOW_FLAKES = (300, 600, 1100, 1700, 2500)
-SNOW_VISIBILITY_M = (800.0, 400.0, 200.0, 120.0, 70.0)
-SPRAY = (0.4, 0.55, 0.7, 0.85, 0.95)  # share of the light that it hides where it is thickest
-DROPS = (15, 30, 60, 100, 160)  # on the windscreen
-BLUR_LENGTHS = (0.006, 0.01, 0.016, 0.024, 0.034)  # of the motion, in widths of the frame
-DEFOCUS_RADII = (0.0015, 0.0025, 0.004, 0.006, 0.009)  # in widths of the frame
 NOISE_SIGMAS = (6.0, 11.0, 18.0, 28.0, 42.0)  # of a mid-grey pixel, in grey levels
-JPEG_QUALITIES = (60, 40, 25, 15, 8)
-RESOLUTIONS = (0.6, 0.45, 0.33, 0.25, 0.18)  # of height and width
-EXPOSURE_STOPS = (1.0, 1.5, 2.0, 2.5, 3.0)  # too long or too short, by powers of two
-LAMP_LIGHT = 0.25  # of the own headlights right before them, relative to the frame's light
 _GAMMA = 2.2
 
 
@@ -58,10 +45,9 @@ def rain(image: Image, level: int, rng: np.random.Generator) -> Image:
     """Bright streaks before a duller, hazier and darker frame."""
     height, width = image.shape[:2]
     pixels = image.astype(np.float32)
-    grey = pixels.mean(axis=2, keepdims=True)
-    pixels = 0.82 * (0.7 * pixels + 0.3 * grey)
-    pixels = _veil(pixels, RAIN_VISIBILITY_M[level - 1], np.ones((height, width), np.float32))
-    streaks = _streaks(height, width, RAIN_STREAKS[level - 1], rng)[..., None]
+    pixels = 0.82 * (0.7 * pixels + 0.3 * pixels.mean(axis=2, keepdims=True))
+    pixels = _veil(pixels, (2000.0, 1000.0, 600.0, 400.0, 250.0)[level - 1])
+    streaks = _streaks(height, width, (250, 500, 900, 1400, 2000)[level - 1], rng)[..., None]
     return _to_pixels(pixels * (1 - streaks) + 205.0 * streaks)
 
 
@@ -71,15 +57,14 @@ def night(image: Image, level: int, rng: np.random.Generator) -> Image:
     light = (image.astype(np.float32) / 255) ** _GAMMA
     grey = light @ np.array([0.2126, 0.7152, 0.0722], np.float32)
     colorless = 0.55 * light + 0.45 * grey[..., None]
-    ambient = NIGHT_LIGHT[level - 1]
+    ambient = (0.16, 0.09, 0.05, 0.028, 0.015)[level - 1]  # relative to the frame's, linear
     # The sky gives no light of its own at night: it fades towards the top.
     rows = np.linspace(0, 1, height, dtype=np.float32)[:, None] / HORIZON
     ambient_light = colorless * (ambient * np.clip(0.15 + 0.85 * rows, 0, 1))[..., None]
     ambient_light *= np.array([0.75, 0.9, 1.2], np.float32)
-    lamps = LAMP_LIGHT * _headlights(height, width)[..., None]
+    lamps = 0.25 * _headlights(height, width)[..., None]  # right before them, relative to the frame's light
     light = ambient_light + colorless * lamps * np.array([1.1, 1.0, 0.8], np.float32)
-    noise = rng.standard_normal(light.shape, dtype=np.float32)
-    light += noise * np.sqrt(1e-6 + 6e-4 * ambient * light)
+    light += rng.standard_normal(light.shape, dtype=np.float32) * np.sqrt(1e-6 + 6e-4 * ambient * light)
     # Exposure makes up for a part of what is missing, as a camera's does.
     light *= ambient**-0.35
     return _to_pixels(255 * np.clip(light, 0, 1) ** (1 / _GAMMA))
@@ -88,17 +73,15 @@ def night(image: Image, level: int, rng: np.random.Generator) -> Image:
 def snow(image: Image, level: int, rng: np.random.Generator) -> Image:
     """Flakes, near ones large and soft, before a frame that fades into white."""
     height, width = image.shape[:2]
-    density = np.ones((height, width), np.float32)
-    pixels = _veil(image.astype(np.float32), SNOW_VISIBILITY_M[level - 1], density)
-    flakes = np.zeros((height, width), np.float32)
+    pixels = _veil(image.astype(np.float32), (800.0, 400.0, 200.0, 120.0, 70.0)[level - 1])
+    flakes, most = np.zeros((height, width), np.float32), (300, 600, 1100, 1700, 2500)[level - 1]
     for nearness in (0.15, 0.4, 1.0):  # far, in between, near: each with its own blur
         layer = np.zeros((height, width), np.uint8)
-        count = round(SNOW_FLAKES[level - 1] * (1 - nearness) ** 2 + 0.05 * SNOW_FLAKES[level - 1])
+        count = round(most * (1 - nearness) ** 2 + 0.05 * most)
         radius = max(0.6, 0.006 * width * nearness)
         for x, y, strength in rng.uniform(size=(count, 3)):
             place = (round(16 * x * width), round(16 * y * height))
-            grey = 120 + 120 * float(strength)
-            cv2.circle(layer, place, round(16 * radius), grey, -1, cv2.LINE_AA, 4)
+            cv2.circle(layer, place, round(16 * radius), 120 + 120 * float(strength), -1, cv2.LINE_AA, 4)
         soft = cv2.GaussianBlur(layer, (0, 0), max(0.3, 0.5 * radius))
         flakes = np.maximum(flakes, soft.astype(np.float32) / 255)
     share = flakes[..., None]
@@ -112,28 +95,28 @@ def spray(image: Image, level: int, rng: np.random.Generator) -> Image:
     x, y = np.meshgrid((np.arange(width) + 0.5) / width, (np.arange(height) + 0.5) / height)
     cloud = np.exp(-(((x - middle) / 0.3) ** 2) - ((y - HORIZON - 0.12 - below) / 0.2) ** 2)
     cloud = cloud.astype(np.float32) * (1 + 0.3 * _clouds(height, width, rng))
-    share = np.clip(SPRAY[level - 1] * cloud, 0, 1)[..., None]
+    thickest = (0.4, 0.55, 0.7, 0.85, 0.95)[level - 1]  # share of the light that it hides there
+    share = np.clip(thickest * cloud, 0, 1)[..., None]
     pixels = image.astype(np.float32) * (1 - share) + 190.0 * share
     bent = cv2.flip(cv2.GaussianBlur(pixels, (0, 0), max(0.5, width / 100)), 0)
     drops = np.zeros((height, width), np.uint8)
-    for px, py, size in rng.uniform(size=(DROPS[level - 1], 3)):
-        axes = (round(16 * width * (0.003 + 0.008 * size)),) * 2
-        cv2.circle(drops, (round(16 * px * width), round(16 * py * height)), axes[0], 255, -1, 16, 4)
+    for px, py, size in rng.uniform(size=((15, 30, 60, 100, 160)[level - 1], 3)):
+        place, radius = (round(16 * px * width), round(16 * py * height)), round(16 * width * (0.003 + 0.008 * size))
+        cv2.circle(drops, place, radius, 255, -1, 16, 4)
     mask = cv2.GaussianBlur(drops, (0, 0), max(0.5, width / 500)).astype(np.float32)[..., None] / 255
     return _to_pixels(pixels * (1 - mask) + bent * mask)
 
 
 def exposure(image: Image, level: int, rng: np.random.Generator) -> Image:
     """Expose too long or too short, by the frame: light is multiplied, and cut off at white."""
-    stops = EXPOSURE_STOPS[level - 1] * (1 if rng.uniform() < 0.5 else -1)
+    stops = (1.0, 1.5, 2.0, 2.5, 3.0)[level - 1] * (1 if rng.uniform() < 0.5 else -1)
     light = (np.arange(256) / 255) ** _GAMMA * 2**stops
-    table = np.rint(255 * np.clip(light, 0, 1) ** (1 / _GAMMA)).astype(np.uint8)
-    return cv2.LUT(image, table)
+    return cv2.LUT(image, _to_pixels(255 * np.clip(light, 0, 1) ** (1 / _GAMMA)))
 
 
 def defocus(image: Image, level: int, rng: np.random.Generator) -> Image:
     """Focus on something else: every point becomes a disc."""
-    radius = max(0.5, DEFOCUS_RADII[level - 1] * image.shape[1])
+    radius = max(0.5, (0.0015, 0.0025, 0.004, 0.006, 0.009)[level - 1] * image.shape[1])
     reach = int(np.ceil(radius)) + 1
     axis = np.arange(-reach, reach + 1)
     away = np.sqrt(axis[:, None] ** 2 + axis**2)
@@ -144,7 +127,7 @@ def defocus(image: Image, level: int, rng: np.random.Generator) -> Image:
 def low_resolution(image: Image, level: int, rng: np.random.Generator) -> Image:
     """Take a cheap camera: fewer pixels, enlarged smoothly."""
     height, width = image.shape[:2]
-    share = RESOLUTIONS[level - 1]
+    share = (0.6, 0.45, 0.33, 0.25, 0.18)[level - 1]
     small = (max(1, round(width * share)), max(1, round(height * share)))
     shrunk = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
     return cv2.resize(shrunk, (width, height), interpolation=cv2.INTER_LINEAR)
@@ -152,7 +135,7 @@ def low_resolution(image: Image, level: int, rng: np.random.Generator) -> Image:
 
 def motion_blur(image: Image, level: int, rng: np.random.Generator) -> Image:
     """Move the camera during the exposure, mostly sideways, as in a turn."""
-    length = max(1.0, BLUR_LENGTHS[level - 1] * image.shape[1])
+    length = max(1.0, (0.006, 0.01, 0.016, 0.024, 0.034)[level - 1] * image.shape[1])
     angle = np.deg2rad(rng.uniform(-20, 20))
     half = int(np.ceil(length / 2)) + 1
     kernel = np.zeros((2 * half + 1, 2 * half + 1), np.float32)
@@ -171,19 +154,17 @@ def noise(image: Image, level: int, rng: np.random.Generator) -> Image:
     """Sensor noise: its variance half constant, half in proportion to the light."""
     pixels = image.astype(np.float32)
     sigma = NOISE_SIGMAS[level - 1] * np.sqrt(0.5 + pixels / 255)
-    pixels += sigma * rng.standard_normal(pixels.shape, dtype=np.float32)
-    return np.clip(np.rint(pixels), 0, 255).astype(np.uint8)
+    return _to_pixels(pixels + sigma * rng.standard_normal(pixels.shape, dtype=np.float32))
 
 
 def jpeg(image: Image, level: int, rng: np.random.Generator) -> Image:
     """Compress and decode again."""
-    return compress(image, JPEG_QUALITIES[level - 1])
+    return compress(image, (60, 40, 25, 15, 8)[level - 1])
 
 
-def _veil(pixels: Plane, visibility_m: float, density: Plane) -> Plane:
+def _veil(pixels: Plane, visibility_m: float, density: Plane | float = 1.0) -> Plane:
     """Mix (H, W, 3) with the colour of the air by distance."""
-    distance = guessed_distance(pixels.shape[0], pixels.shape[1])
-    seen = np.exp(-KOSCHMIEDER / visibility_m * density * distance)[..., None]
+    seen = np.exp(-KOSCHMIEDER / visibility_m * density * guessed_distance(*pixels.shape[:2]))[..., None]
     brightest = float(np.percentile(pixels[::4, ::4], 95))
     air = np.float32(np.clip(0.5 * 200 + 0.5 * brightest, 120, 225))
     return pixels * seen + air * (1 - seen)

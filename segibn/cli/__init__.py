@@ -13,9 +13,6 @@ from segibn.text import printable, printable_lines
 from segibn.text.streams import prepare_streams
 
 EXIT_USAGE = 2
-EXIT_INTERRUPTED = 130
-EXIT_PIPE = 141
-"""128 and the signal's number, as a shell counts a process that SIGINT or SIGPIPE has ended."""
 
 _OF_PATHS = ("ENOENT", "EEXIST", "EACCES", "EPERM", "EISDIR", "ENOTDIR", "ENAMETOOLONG")
 _OF_DISKS = ("EIO", "ESTALE", "ENOTCONN", "EHOSTDOWN", "ETIMEDOUT")
@@ -39,7 +36,7 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
             why = getattr(failure, "strerror", None) or failure
             raise SegibnError(f"standard output cannot be written ({why}); files are complete")
     except BrokenPipeError:  # of `segibn configs | head`
-        code = EXIT_PIPE
+        code = 141  # 128 and SIGPIPE, as a shell counts
     except (SegibnError, OSError, MemoryError) as error:
         if _wants_traceback() or (isinstance(error, OSError) and not _is_users(error)):
             raise
@@ -47,7 +44,7 @@ def run_main(main: Callable[[Sequence[str] | None], int]) -> NoReturn:
         code = getattr(error, "exit_code", SegibnError.exit_code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        code = EXIT_INTERRUPTED
+        code = 130  # 128 and SIGINT
     sys.exit(code)
 
 
@@ -61,9 +58,7 @@ def _said(error: Exception) -> str:
 
 def _is_users(error: OSError) -> bool:
     name = errno.errorcode.get(error.errno or 0)
-    if error.filename is None:
-        return name in _OF_MACHINES
-    return name in (*_OF_PATHS, *_OF_DISKS, *_OF_MACHINES)
+    return name in _OF_MACHINES or (error.filename is not None and name in (*_OF_PATHS, *_OF_DISKS))
 
 
 def _silence_threads() -> None:

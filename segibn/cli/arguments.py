@@ -6,11 +6,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import fields
 from itertools import count
 from pathlib import Path
-from typing import Any, get_args
 
 from segibn.cli.parser import command_text, print_next, print_then
 from segibn.errors import ConfigError, DatasetError
-from segibn.models.plans import AnyIbnName
 from segibn.runs.find import datasets_of, find_checkpoint, run_of
 from segibn.runs.outside import GRAPH, Said, kind_of
 from segibn.text import printable
@@ -22,41 +20,8 @@ SET = "[LABEL=]NAME:SPLIT[@NAMES_FILE]"
 
 def add_datasets_argument(parser: argparse.ArgumentParser) -> None:
     """Add ``--datasets DIR``, by default the environment variable SEGIBN_DATASETS."""
-    about = "folder that holds cityscapes/, gta5/, bdd100k/ ... "
-    about += f"(default: ${DATASETS_VARIABLE}, else ./datasets)"
+    about = f"folder that holds cityscapes/, gta5/, bdd100k/ ... (default: ${DATASETS_VARIABLE}, else ./datasets)"
     parser.add_argument("--datasets", type=Path, metavar="DIR", help=about)
-
-
-def add_config_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add a config, the words ``key=value`` that follow it, and ``--datasets``."""
-    parser.add_argument("config", type=Path, help="YAML file, or a shipped config's name: gta5_ibn")
-    about = "config values to replace"
-    parser.add_argument("overrides", nargs="*", default=[], metavar="key=value", help=about)
-    add_datasets_argument(parser)
-
-
-def add_set_argument(parser: argparse.ArgumentParser) -> None:
-    """Add ``--set key=value``, for verbs with several configs."""
-    about = "config values to replace"
-    parser.add_argument("--set", nargs="+", default=[], metavar="key=value", help=about)
-
-
-def add_sets_argument(parser: argparse.ArgumentParser, about: str, **more: Any) -> None:
-    """Add ``--on SET ...``, the sets to score on."""
-    parser.add_argument("--on", nargs="+", metavar=SET, help=about, **more)
-
-
-def add_study_arguments(parser: argparse.ArgumentParser, on: str) -> None:
-    """Add what verbs that train several runs need; ``on`` says what ``--on`` does."""
-    add_sets_argument(parser, on, default=[])
-    add = parser.add_argument
-    add("--seeds", nargs="+", type=int, default=[0], metavar="SEED")
-    about = "train each config with these in place of its model.backbone.ibn, each in its name"
-    add("--ibn", nargs="+", default=[], choices=get_args(AnyIbnName), help=about)
-    add_datasets_argument(parser)
-    add("--output", type=Path, required=True, metavar="DIR", help="folder for the run folders")
-    add("--results", type=Path, metavar="DIR", help="folder for the table (default: --output)")
-    add_set_argument(parser)
 
 
 def datasets_root(given: Path | None, recorded: Path | None = None) -> Path:
@@ -80,8 +45,7 @@ def print_predict(run: object, frames: Path | None) -> None:
     folders = (Path(f"predictions{number or ''}") for number in count())
     output = next(folder for folder in folders if not folder.exists())
     if frames is None:
-        command = command_text("predict", run, "FRAMES", "--output", output)
-        print_then(f"{command} (images, videos or folders of yours)")
+        print_then(f"{command_text('predict', run, 'FRAMES', '--output', output)} (images, videos or folders of yours)")
     else:
         print_next("predict", run, frames, "--output", output)
 
@@ -122,8 +86,7 @@ def report_words(run: str | Path) -> list[str]:
     recorded = datasets_of(folder)
     if folder is None or recorded is None or not any((folder / "scores").glob("*.json")):
         return []
-    given = folder if Path(run).is_file() else run
-    return ["report", str(given), *datasets_words(None, recorded)]
+    return ["report", str(folder if Path(run).is_file() else run), *datasets_words(None, recorded)]
 
 
 def parse_positive(text: str) -> int:
@@ -138,11 +101,3 @@ def refuse_set(overrides: Sequence[str], key: str, option: str) -> None:
     for text in overrides:
         if text.partition("=")[0].strip() == key:
             raise ConfigError(f"--set {printable(text)} has no effect here: say it with {option}")
-
-
-def study_changes(arguments: argparse.Namespace) -> tuple[list[str], list[int], list[str]]:
-    """Return what ``--set``, ``--seeds`` and ``--ibn`` make of each config of a study."""
-    refuse_set(arguments.set, "seed", "--seeds")
-    if arguments.ibn:
-        refuse_set(arguments.set, "model.backbone.ibn", "--ibn")
-    return arguments.set, arguments.seeds, arguments.ibn

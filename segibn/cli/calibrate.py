@@ -46,8 +46,7 @@ def build_parser(parser: VerbParser) -> None:
     add_datasets_argument(parser)
     add("--output", type=Path, metavar="FILE.yaml", help="inference config to write it to")
     add("--share", action="store_true", help="choose a share of each frame's statistics instead")
-    about = "how many frames, evenly spread (default: 50)"
-    add("--frames", type=parse_positive, metavar="N", help=about)
+    add("--frames", type=parse_positive, metavar="N", help="how many frames, evenly spread (default: 50)")
     about = "points of mIoU that it may cost on the source's frames (default: 1)"
     add("--tolerance", type=float, metavar="POINTS", help=about)
     about = "only norms at this place of every block may take a share; last costs a frame least"
@@ -70,25 +69,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.runs.calibrate import calibrate
     from segibn.runs.sets import parse_labelled_set
 
-    on = None if arguments.on is None else parse_labelled_set(arguments.on)[1]
-    how = {"inference": inference, "said": said, "device": arguments.device}
-    found = calibrate(arguments.run, on, root, arguments.output, **how)
-    print(
-        f"temperature {found.value:.3f}: negative log-likelihood {found.before:.4f} -> "
-        f"{found.after:.4f} nats over {found.pixels} pixels"
-    )
-    recipe = arguments.output
+    on, recipe = None if arguments.on is None else parse_labelled_set(arguments.on)[1], arguments.output
+    found = calibrate(arguments.run, on, root, recipe, inference=inference, said=said, device=arguments.device)
+    likelihood = f"negative log-likelihood {found.before:.4f} -> {found.after:.4f} nats over {found.pixels} pixels"
+    print(f"temperature {found.value:.3f}: {likelihood}")
     words = ["--recipe", str(recipe)] if recipe else ["--temperature", f"{found.value:.4g}"]
-    own = [] if on is None else ["--dataset", on.name, "--split", on.split]
-    words += [*own, *datasets_words(arguments.datasets)]
-    print_next("evaluate", arguments.run, *words, "--calibration")
+    words += [] if on is None else ["--dataset", on.name, "--split", on.split]
+    print_next("evaluate", arguments.run, *words, *datasets_words(arguments.datasets), "--calibration")
     return 0
 
 
 def _choose_share(arguments: argparse.Namespace) -> int:
-    tolerance = 1.0 if arguments.tolerance is None else arguments.tolerance
-    if not 0 <= tolerance <= 100:
-        raise ConfigError(f"--tolerance {tolerance}: give points of mIoU, 0 to 100")
+    points = 1.0 if arguments.tolerance is None else arguments.tolerance
+    if not 0 <= points <= 100:
+        raise ConfigError(f"--tolerance {points}: give points of mIoU, 0 to 100")
     if kind_of(arguments.run) is not None:
         raise ConfigError("--share is kept in a run folder; give a run of segibn")
     recorded = datasets_of(run_of(find_checkpoint(arguments.run)))
@@ -98,9 +92,8 @@ def _choose_share(arguments: argparse.Namespace) -> int:
     from segibn.runs.sets import parse_labelled_set
 
     on = None if arguments.on is None else parse_labelled_set(arguments.on)[1]
-    how = {"frames": arguments.frames or 50, "tolerance": tolerance / 100}
-    how |= {"place": arguments.place, "device": arguments.device}
-    share, table = calibrate_share(arguments.run, on, root, **how)
+    how = {"frames": arguments.frames or 50, "place": arguments.place, "device": arguments.device}
+    share, table = calibrate_share(arguments.run, on, root, tolerance=points / 100, **how)
     chosen = "no share: none helps within the tolerance" if share is None else str(share)
     print_results(f"{table}\nchosen: {chosen}", None)
     if share is not None:

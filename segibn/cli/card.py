@@ -55,14 +55,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     given = {name: value for name in CARD_FIELDS if (value := getattr(arguments, name))}
     record = run_of(find_checkpoint(trained_by)) if trained_by else None
     scores, unstated = write_card(run, arguments.output, arguments.scores, given, record)
-    stated = f"not stated: {', '.join(unstated) or 'nothing'}"
-    print(f"{arguments.output}: {counted(len(scores), 'score')}; {stated}")
+    print(f"{arguments.output}: {counted(len(scores), 'score')}; not stated: {', '.join(unstated) or 'nothing'}")
     score = ("evaluate", arguments.run, "--output", "scores.json")
     own = datasets_of(run_of(run.checkpoint)) if run.config and run.config.data.val else None
     if scores:
         print_next("export", arguments.run, "--output", "model.safetensors")
-    elif not scores and own is not None:  # these data sets have its own frames
+    elif own is not None:  # these data sets have its own frames
         print_next(*score, *datasets_words(None, own))
-    elif not scores:
+    else:
         print_then(f"{command_text(*score)} --dataset NAME --datasets DIR, then --scores here")
     return 0

@@ -21,7 +21,6 @@ Reported are counts, missing partners, unreadable files, sizes and the values fo
 exit codes: 0 all good; 1 something is wrong, listed in the report; 2 a mistake in the command, or
 no data set found
 """
-EXIT_WRONG = 1
 _TRAINED_BY = {"cityscapes": "cityscapes_ibn", "gta5": "gta5_ibn", "bdd100k_drivable": "bdd_drivable_ibn"}
 """Data set -> the shipped config that trains on it."""
 
@@ -48,8 +47,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     is_config = name not in DATASETS and names_config(name)
     for option in ("names_file", "encoding") if is_config else ():
         if getattr(arguments, option) is not None:
-            word = option.replace("_", "-")
-            raise ConfigError(f"--{word} has no effect on a config: write {option} into it")
+            raise ConfigError(f"--{option.replace('_', '-')} has no effect on a config: write {option} into it")
 
     from segibn.runs.check import check_sets, official_sets, sets_of_config
     from segibn.runs.sets import why_untrainable
@@ -57,16 +55,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     if is_config:
         sets = sets_of_config(name, split, root)
     else:
-        narrowed = {"names_file": arguments.names_file, "encoding": arguments.encoding}
-        sets = official_sets(name, split, root, **narrowed)
+        sets = official_sets(name, split, root, names_file=arguments.names_file, encoding=arguments.encoding)
     if not check_sets(sets, root, arguments.jobs or usable_cores(), arguments.json, arguments.page):
-        return EXIT_WRONG
+        return 1
     config = name if is_config else _TRAINED_BY.get(name)
     if config is None:
         return 0
     if missing := why_untrainable(config, root):
         print_then(f"{command_text('train', config)} needs what is not here yet: {missing}")
     else:
-        words = datasets_words(arguments.datasets) + ([] if is_config else ["--dry-run"])
-        print_next("train", config, *words)
+        print_next("train", config, *datasets_words(arguments.datasets), *([] if is_config else ["--dry-run"]))
     return 0

@@ -27,8 +27,7 @@ def build_parser(parser: VerbParser) -> None:
     add("--resamples", type=int, default=how.resamples, metavar="N", help=f"({how.resamples})")
     add("--seed", type=int, default=how.seed, help=f"of the draws ({how.seed})")
     add("--common-frames", action="store_true", help="compare the frames that both have")
-    about = "also where the signatures differ; every output says so"
-    add("--any-conditions", action="store_true", help=about)
+    add("--any-conditions", action="store_true", help="also where the signatures differ; every output says so")
     add("--output", type=Path, metavar="FILE.json", help="write the numbers to it")
     add("--plot", type=Path, metavar="FILE.png", help="draw them")
 
@@ -38,13 +37,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.runs.compare import compare_files, plot_comparisons
 
-    found = compare_files(
-        [arguments.reference, *arguments.others],
-        Resampling(arguments.level, arguments.resamples, arguments.seed),
-        arguments.output,
-        common_frames=arguments.common_frames,
-        any_conditions=arguments.any_conditions,
-    )
+    how = Resampling(arguments.level, arguments.resamples, arguments.seed)
+    allowed = {"common_frames": arguments.common_frames, "any_conditions": arguments.any_conditions}
+    found = compare_files([arguments.reference, *arguments.others], how, arguments.output, **allowed)
     print("\n\n".join(map(format_comparison, found)))
     if arguments.plot:
         plot_comparisons(arguments.plot, found)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import add_sets_argument, datasets_root, require_runs
+from segibn.cli.arguments import SET, datasets_root, require_runs
 from segibn.cli.inference import add_comparison_arguments, inference_config
 from segibn.cli.parser import VerbParser, command_text, print_results, print_then, verb_parser
 from segibn.errors import ConfigError
@@ -22,7 +22,7 @@ writes inference.json (a list of rows, scores as fractions), inference.md and co
 @verb_parser("compare-inference", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
-    add_sets_argument(parser, "sets to score on; LABEL names them in the table", required=True)
+    add("--on", nargs="+", required=True, metavar=SET, help="sets to score on; LABEL names them in the table")
     about = "the ways, the first one as what the others are compared with"
     add("--recipes", nargs="+", type=Path, required=True, metavar="FILE", help=about)
     add_comparison_arguments(parser, views=False)
@@ -44,8 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.runs.loading import load_checkpoint
 
     scoring = Scoring(sets, root, device=arguments.device)
-    runs = map(load_checkpoint, arguments.runs)
-    table, best = compare_inference(runs, scoring, ways, arguments.output)
+    table, best = compare_inference(map(load_checkpoint, arguments.runs), scoring, ways, arguments.output)
     print_results(table, arguments.output)
     recipe = next(path for path in arguments.recipes if path.stem == best)
     command = command_text("predict", arguments.runs[0], "FRAMES", "--recipe", recipe)

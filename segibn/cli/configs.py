@@ -1,6 +1,8 @@
 """``configs``: the configs that come with the package: list them, print one, copy one to edit."""
 
+import re
 from collections.abc import Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from segibn.cli.arguments import datasets_root
@@ -15,7 +17,6 @@ examples:
 
 A verb that takes a CONFIG or a --recipe takes these names: segibn train gta5_ibn.
 """
-_COMMAND = "command:"
 
 
 @verb_parser("configs", EXAMPLE)
@@ -58,10 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def first_line(path: Path) -> str:
     """Return what a config's header says first: up to its first full stop, or its first line."""
-    header = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        text = line.removeprefix("#").strip()
-        if not line.startswith("#") or text.startswith(_COMMAND):
-            break
-        header.append(text)
-    return " ".join(header).partition(". ")[0].rstrip(".")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = takewhile(lambda line: re.match(r"#(?!\s*command:)", line), lines)
+    return " ".join(line.removeprefix("#").strip() for line in header).partition(". ")[0].rstrip(".")

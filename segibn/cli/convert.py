@@ -28,8 +28,7 @@ def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument_group("from RobustNet (.pt)").add_argument
     about = "of the network (default: as in RobustNet's scripts, 16 for ResNet-50, 8 for -101)"
     add("--output-stride", type=int, choices=(8, 16, 32), help=about)
-    about = "noted in the checkpoint (default: gta5)"
-    add("--trained-on", choices=("gta5", "cityscapes"), help=about)
+    add("--trained-on", choices=("gta5", "cityscapes"), help="noted in the checkpoint (default: gta5)")
     add = parser.add_argument_group("to RobustNet (.pth)").add_argument
     about = "of the file to write (default: as it came, else ibn for variant b and base for none)"
     add("--variant", choices=("base", "ibn", "isw"), help=about)
@@ -50,18 +49,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.runs.convert import convert
 
-    report = convert(
-        checkpoint,
-        output,
-        output_stride=arguments.output_stride,
-        trained_on=arguments.trained_on or "gta5",
-        variant=arguments.variant,
-    )
+    how = {"output_stride": arguments.output_stride, "variant": arguments.variant}
+    report = convert(checkpoint, output, trained_on=arguments.trained_on or "gta5", **how)
     print(f"{output}: {report}")
     if output.suffix == ".pt":
         more = ("--dataset", "cityscapes", "--datasets", "DIR")
         print_then(f"{command_text('evaluate', output, *more)}, the folder above cityscapes/")
     elif output.suffix == ".safetensors":
-        command = command_text("predict", output, "FRAMES")
-        print_then(f"{command} (images, videos or folders of yours)")
+        print_then(f"{command_text('predict', output, 'FRAMES')} (images, videos or folders of yours)")
     return 0

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from segibn.cli.arguments import add_outside_arguments, add_sets_argument, datasets_root, outside_said, require_runs
+from segibn.cli.arguments import SET, add_outside_arguments, datasets_root, outside_said, require_runs
 from segibn.cli.inference import add_comparison_arguments, inference_config
 from segibn.cli.parser import VerbParser, is_first_rank, print_next, print_results, verb_parser
 from segibn.evaluation.cross_domain import format_cross_domain
@@ -24,12 +24,11 @@ writes cross_domain.json (a list of rows, scores as fractions), cross_domain.md,
 @verb_parser("cross-domain", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
-    add_sets_argument(parser, "sets to score on; LABEL names the column (all of --protocol)")
+    add("--on", nargs="+", metavar=SET, help="sets to score on; LABEL names the column (all of --protocol)")
     about = "score as this one says: test sets (all of them unless --on names some), input size, "
     about += "label maps, checkpoint; what deviates is printed and signed"
     add("--protocol", choices=tuple(PROTOCOLS), help=about)
-    listed = "print all of them and exit"
-    add("--list-protocols", action="version", version=describe_protocols(), help=listed)
+    add("--list-protocols", action="version", version=describe_protocols(), help="print all of them and exit")
     about = "also score a checkpoint that was chosen on a test set; its score is marked"
     add("--allow-target-selection", action="store_true", help=about)
     add("--picture", action="store_true", help="draw frames of each set as well")
@@ -53,8 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.runs.loading import load_any
 
     note = PROTOCOLS[protocol].note if protocol else ""
-    allowed = arguments.allow_target_selection
-    scoring = work.Scoring(sets, root, inference, arguments.device, protocol, allowed)
+    scoring = work.Scoring(sets, root, inference, arguments.device, protocol, arguments.allow_target_selection)
     runs = [load_any(run, said) for run in arguments.runs]
     rows = work.cross_domain(runs, scoring, output, published_note=note)
     if not is_first_rank():

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from painted_scenes.spec import SampleSpec
-from segibn.cli.arguments import add_set_argument, print_predict, refuse_set
+from segibn.cli.arguments import print_predict, refuse_set
 from segibn.cli.parser import VerbParser, print_next, verb_parser
 from segibn.cli.sample_data import paint
 from segibn.config.shipped import DEFAULT_MODEL
@@ -34,7 +34,7 @@ def build_parser(parser: VerbParser) -> None:
     add("--seed", type=int, default=0, help="of scenes, weights, sample order and augmentation")
     about = "frames of each domain; the target needs no train frames (default: 300 100)"
     add("--frames", type=int, nargs=2, default=(300, 100), metavar=("TRAIN", "VAL"), help=about)
-    add_set_argument(parser)
+    add("--set", nargs="+", default=[], metavar="key=value", help="config values to replace")
 
 
 @outliving_readers()
@@ -52,19 +52,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     datasets = output / f"data_seed{seed}"
     configs = list(load_configs(CONFIGS, arguments.set, [seed]))
     print("1/3  writing sample data")
-    frames, domains = tuple(arguments.frames), ("gta5", "cityscapes")
-    paint(datasets, SampleSpec(seed, frames, sets=domains, val_only=("cityscapes",)))
+    spec = SampleSpec(seed, tuple(arguments.frames), sets=("gta5", "cityscapes"), val_only=("cityscapes",))
+    paint(datasets, spec)
     print("2/3  training three networks in the game style")
-    sets = {text: parse_evaluation_set(text) for text in SETS}
-    scoring = comparison.Scoring(sets, datasets)
+    scoring = comparison.Scoring({text: parse_evaluation_set(text) for text in SETS}, datasets)
     runs = [train_once(config, datasets, output / "runs") for config in configs]
     trained = [load_checkpoint(run) for run in runs]
-    note = PROTOCOLS["sample"].note
-    comparison.cross_domain(trained, scoring, output, published_note=note)
+    comparison.cross_domain(trained, scoring, output, published_note=PROTOCOLS["sample"].note)
     print("3/3  drawing frames, truth and predictions side by side")
     picture, table = output / comparison.PICTURE_FILE, output / comparison.MARKDOWN_FILE
-    shipped = {DEFAULT_MODEL: load_checkpoint(DEFAULT_MODEL)}
-    comparison.draw_comparison(trained, scoring, picture, shipped)
+    comparison.draw_comparison(trained, scoring, picture, {DEFAULT_MODEL: load_checkpoint(DEFAULT_MODEL)})
     print(table.read_text(encoding="utf-8"))
     for path in (output / "cross_domain.json", table, picture):
         print(f"  {path}")

@@ -23,8 +23,7 @@ feature_divergence.md and feature_divergence.png. Seeds of one network become me
 @verb_parser("divergence", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
-    about = "the two domains; labels of pixels are not needed"
-    add("--domains", nargs=2, required=True, metavar=SET, help=about)
+    add("--domains", nargs=2, required=True, metavar=SET, help="the two domains; labels of pixels are not needed")
     add("--frames", type=int, default=500, metavar="N", help="of each domain, at most (500)")
     add_comparison_arguments(parser, views=False)
 
@@ -34,11 +33,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.runs.sets import parse_labelled_set
 
-    pair = [parse_labelled_set(text) for text in arguments.domains]
-    frames = arguments.frames
-    if frames < 2:
+    pair = (first, one), (second, other) = [parse_labelled_set(text) for text in arguments.domains]
+    if arguments.frames < 2:
         raise ConfigError("--frames: a domain needs at least two frames to have a variance")
-    (first, one), (second, other) = pair
     if first == second and one != other:
         raise ConfigError(f"--domains: both are called {first}; write another LABEL=")
     require_runs(arguments.runs)
@@ -46,7 +43,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.runs.divergence import PLOT_FILE, measure_divergence
 
-    how = {"inference": inference_config(arguments), "device": arguments.device}
-    table = measure_divergence(arguments.runs, pair, root, output, most_frames=frames, **how)
+    how = {"most_frames": arguments.frames, "inference": inference_config(arguments), "device": arguments.device}
+    table = measure_divergence(arguments.runs, pair, root, output, **how)
     print_results(table, output, PLOT_FILE)
     return 0

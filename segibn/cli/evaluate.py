@@ -42,8 +42,7 @@ def build_parser(parser: VerbParser) -> None:
     add_datasets_argument(parser)
     add("--output", type=Path, metavar="FILE.json", help="write scores to it")
     add("--pictures", type=Path, metavar="DIR", help="write frame, truth, prediction and errors")
-    about = "of them, spread evenly (20)"
-    add("--picture-count", type=parse_positive, default=20, metavar="N", help=about)
+    add("--picture-count", type=parse_positive, default=20, metavar="N", help="of them, spread evenly (20)")
     parser.needs("--picture-count", "--pictures")
     add_measurement_arguments(parser, network=True)
     add_inference_arguments(parser, ensemble=True)
@@ -81,9 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"scores: {arguments.output}")
     # A checkpoint alone has no report without --output.
     is_run = kind_of(arguments.run) is None and not Path(arguments.run).is_file()
-    run = [arguments.run] if is_run else []
-    if parts := [*run, *([arguments.output] if arguments.output else [])]:
-        print_next("report", *parts, *(datasets_words(arguments.datasets) if run else []))
+    if parts := [*([arguments.run] if is_run else []), *([arguments.output] if arguments.output else [])]:
+        print_next("report", *parts, *(datasets_words(arguments.datasets) if is_run else []))
     else:
         print_then("the same command with --output scores.json keeps the scores for a report")
     return 0

@@ -30,8 +30,7 @@ def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("run", metavar="RUN_OR_CHECKPOINT", help="run folder, .pt or .safetensors file")
     add("--output", type=Path, required=True, metavar="FILE", help=".onnx, .xml, .pt2 or .safetensors")
-    about = "(N, H, W, 3) uint8 in, train ids (N, H, W) uint8 out"
-    add("--labels", action="store_true", help=about)
+    add("--labels", action="store_true", help="(N, H, W, 3) uint8 in, train ids (N, H, W) uint8 out")
     add("--int8", action="store_true", help="compute in eight bits (.onnx); needs --calibrate")
     about = "frames to take the ranges of eight bits from, like those that it will see: 32 of "
     about += "the folder and its subfolders are read"
@@ -39,8 +38,7 @@ def build_parser(parser: VerbParser) -> None:
     about = "store the weights in 16 bits (.safetensors): half the size, nearly the same logits"
     add("--half", action="store_true", help=about)
     add_share_argument(add)
-    about = "print a frame's time in PyTorch and with the file (.onnx)"
-    add("--time", action="store_true", help=about)
+    add("--time", action="store_true", help="print a frame's time in PyTorch and with the file (.onnx)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -63,25 +61,15 @@ def main(argv: Sequence[str] | None = None) -> int:
         raise ConfigError(f"--half belongs to .safetensors files, not to --output {output}")
     checkpoint = find_checkpoint(arguments.run)
 
-    from segibn.inference.config import InferenceConfig
     from segibn.runs.export import export_checkpoint
     from segibn.runs.sets import frames_folder
 
-    inference = InferenceConfig().replaced(instance_share=arguments.instance_share)
-    how = {
-        "labels": labels,
-        "half": arguments.half,
-        "calibrate": calibrate,
-        "time": arguments.time,
-        "inference": inference,
-    }
-    config = export_checkpoint(checkpoint, output, **how)
+    how = {"labels": labels, "half": arguments.half, "calibrate": calibrate, "time": arguments.time}
+    config = export_checkpoint(checkpoint, output, **how, share=arguments.instance_share)
     if output.suffix == ".xml":
-        code = f"import openvino; print(openvino.Core().read_model({str(output)!r}))"
-        print_then(shlex.join(["python", "-c", code]))
+        print_then(shlex.join(["python", "-c", f"import openvino; print(openvino.Core().read_model({str(output)!r}))"]))
     elif output.suffix == ".pt2":
-        code = f"import torch; print(torch.export.load({str(output)!r}))"
-        print_then(shlex.join(["python", "-c", code]))
+        print_then(shlex.join(["python", "-c", f"import torch; print(torch.export.load({str(output)!r}))"]))
     else:
         print_predict(output, frames_folder(config, datasets_of(run_of(checkpoint))))
     return 0

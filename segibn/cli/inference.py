@@ -29,47 +29,38 @@ def add_comparison_arguments(parser: VerbParser, views: bool = True) -> None:
 
 
 def add_inference_arguments(parser: VerbParser, views: bool = True, ensemble: bool = False) -> None:
-    """Add ``--device`` and how frames reach the network, for ``inference_config``.
-
-    Without ``views`` precision, windows and scales, which label maps need, are left out.
-    """
-    group = parser.add_argument_group("inference (label maps always come at frame size)")
-    add = group.add_argument
+    """Add ``--device`` and how frames reach the network; precision, windows and scales only with ``views``."""
+    add = parser.add_argument_group("inference (label maps always come at frame size)").add_argument
     add("--device", help=DEVICE_HELP)
     about = "resize frames to this first; native = do not (default: what the run was scored at)"
-    add("--input-size", type=parse_size_or_native, metavar="HxW", help=about)
+    add("--input-size", type=lambda text: text if text == NATIVE else parse_size(text), metavar="HxW", help=about)
     add("--input-height", type=int, metavar="H", help="as --input-size, proportions kept")
     parser.excludes("--input-size", "--input-height")
     parser.set_defaults(recipe=None, ensemble=[])
     if views:
-        _add_views(add)
+        about = "a file such as configs/inference/multi_scale_flip.yaml that says all of this; "
+        about += "arguments beside it replace its values"
+        add("--recipe", type=Path, metavar="FILE", help=about)
+        about = "number format of the convolutions; auto = bfloat16 where it is native (default: "
+        about += "float32, so that a score does not depend on the machine)"
+        add("--precision", choices=(*PRECISIONS, "auto"), help=about)
+        add("--window", type=parse_size, metavar="HxW", help="slide a window instead")
+        add("--stride", type=parse_size, metavar="HxW", help="of the window (default: 2/3 of it)")
+        about = "of overlapping windows; gaussian = their middle counts most (default: flat)"
+        add("--blending", choices=BLENDINGS, help=about)
+        about = "average the probabilities of the frame at these relative sizes"
+        add("--scales", type=parse_scales, metavar="S,S,...", help=about)
+        add_share_argument(add)
+        about = "divide logits by it before confidences or averages are made (segibn calibrate fits it)"
+        add("--temperature", type=float, metavar="T", help=about)
+        add("--flip", action=argparse.BooleanOptionalAction, help="average with the mirrored frame too")
+        about = "frames of one size that the network sees at once (default: 1)"
+        add("--batch-size", type=parse_positive, metavar="N", help=about)
         for option in ("--stride", "--blending"):
             parser.needs(option, "--window", "--recipe")
     if ensemble:
         about = "average the probabilities with those of these runs or checkpoints"
         add("--ensemble", nargs="+", default=[], metavar="RUN", help=about)
-
-
-def _add_views(add: Callable[..., object]) -> None:
-    """Add what a file may say too; None = not on the command line."""
-    about = "a file such as configs/inference/multi_scale_flip.yaml that says all of this; "
-    about += "arguments beside it replace its values"
-    add("--recipe", type=Path, metavar="FILE", help=about)
-    about = "number format of the convolutions; auto = bfloat16 where it is native (default: "
-    about += "float32, so that a score does not depend on the machine)"
-    add("--precision", choices=(*PRECISIONS, "auto"), help=about)
-    add("--window", type=parse_size, metavar="HxW", help="slide a window instead")
-    add("--stride", type=parse_size, metavar="HxW", help="of the window (default: 2/3 of it)")
-    about = "of overlapping windows; gaussian = their middle counts most (default: flat)"
-    add("--blending", choices=BLENDINGS, help=about)
-    about = "average the probabilities of the frame at these relative sizes"
-    add("--scales", type=parse_scales, metavar="S,S,...", help=about)
-    add_share_argument(add)
-    about = "divide logits by it before confidences or averages are made (segibn calibrate fits it)"
-    add("--temperature", type=float, metavar="T", help=about)
-    add("--flip", action=argparse.BooleanOptionalAction, help="average with the mirrored frame too")
-    about = "frames of one size that the network sees at once (default: 1)"
-    add("--batch-size", type=parse_positive, metavar="N", help=about)
 
 
 def add_share_argument(add: Callable[..., object]) -> None:
@@ -104,10 +95,8 @@ def inference_config(
         if (checkpoint := find_checkpoint(run).resolve()) in seen:
             raise ConfigError(f"--ensemble {run}: this network is there already; give it once")
         seen.add(checkpoint)
-    ensemble = (*config.ensemble, *arguments.ensemble)
-    keys = InferenceConfig.model_fields.keys() - {"ensemble"}
-    given = {key: getattr(arguments, key, None) for key in keys}
-    return config.replaced(ensemble=ensemble, **given)
+    given = {key: getattr(arguments, key, None) for key in InferenceConfig.model_fields}
+    return config.replaced(**given | {"ensemble": (*config.ensemble, *arguments.ensemble)})
 
 
 def parse_size(text: str) -> Size:
@@ -116,11 +105,6 @@ def parse_size(text: str) -> Size:
     if not (height.isdigit() and width.isdigit() and int(height) and int(width)):
         raise argparse.ArgumentTypeError(f"'{text}': write height x width, such as 512x1024")
     return int(height), int(width)
-
-
-def parse_size_or_native(text: str) -> Size | str:
-    """Read ``512x1024`` as (H, W), or the word ``native``."""
-    return NATIVE if text == NATIVE else parse_size(text)
 
 
 def parse_share(text: str) -> "InstanceShare | str":

@@ -22,8 +22,7 @@ signature has to count its frames and classes, and conditions.json has to name a
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("folder", type=Path, metavar="FOLDER", help="of result files, with its subfolders")
-    about = "page to write (%(default)s)"
-    add("--output", type=Path, default=Path("leaderboard.html"), metavar="FILE", help=about)
+    add("--output", type=Path, default=Path("leaderboard.html"), metavar="FILE", help="page to write (%(default)s)")
     add("--title", default="Results", help="of the page (%(default)s)")
     about = "check this file of rows or scores and put it, with its conditions, into FOLDER/NAME"
     add("--add", type=Path, metavar="FILE.json", help=about)

@@ -24,19 +24,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if first in ("--version", "-V"):
         print(_version())
         return 0
-    if first in ("--help", "-h") or words == ["help"]:
+    if first in ("--help", "-h", None) or words == ["help"]:
         print(format_help())
-        return 0
-    if first is None:
-        print(format_help())
-        return EXIT_USAGE
+        return 0 if words else EXIT_USAGE
     if first == "help":
         words = [words[1], "--help"]
     if words[0] not in VERBS:
-        print(f"segibn: {_unknown(words[0])}", file=sys.stderr)
+        hint = did_you_mean(words[0].replace("_", "-"), VERBS) or "; see segibn --help"
+        unknown = f"no verb '{printable(words[0])}'{hint}"
+        if words[0].startswith("-"):
+            unknown = f"unknown option {words[0]}; options follow the verb, as in segibn train --help"
+        print(f"segibn: {unknown}", file=sys.stderr)
         return EXIT_USAGE
-    verb = import_module(f"segibn.cli.{VERBS[words[0]].module}")
-    return verb.main(words[1:])
+    return import_module(f"segibn.cli.{VERBS[words[0]].module}").main(words[1:])
 
 
 def console_script() -> NoReturn:
@@ -51,12 +51,8 @@ def format_help() -> str:
     for group in GROUPS:
         lines += ["", f"{group.name}: {group.example}"]
         lines += [f"  {verb.name:<{width}}  {verb.summary}" for verb in group.verbs]
-    lines += [
-        "",
-        "segibn VERB --help has the arguments and examples of a verb; segibn --version.",
-        "A CONFIG is a YAML file, or the name of a shipped one, such as gta5_ibn.",
-    ]
-    return "\n".join(lines)
+    lines += ["", "segibn VERB --help has the arguments and examples of a verb; segibn --version."]
+    return "\n".join([*lines, "A CONFIG is a YAML file, or the name of a shipped one, such as gta5_ibn."])
 
 
 def _version() -> str:
@@ -68,10 +64,3 @@ def _version() -> str:
     except PackageNotFoundError:
         torch = "no torch"
     return f"segibn {__version__} (Python {platform.python_version()}, {torch})"
-
-
-def _unknown(word: str) -> str:
-    if word.startswith("-"):
-        return f"unknown option {word}; options follow the verb, as in segibn train --help"
-    hint = did_you_mean(word.replace("_", "-"), VERBS) or "; see segibn --help"
-    return f"no verb '{printable(word)}'{hint}"

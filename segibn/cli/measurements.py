@@ -10,8 +10,7 @@ def add_measurement_arguments(parser: argparse.ArgumentParser, *, network: bool 
     """Add --rates, --intervals and the metrics, also those that only a network can answer."""
     add = parser.add_argument_group("more measurements").add_argument
     add("--rates", action="store_true", help="print precision and F1, which the JSON has always")
-    about = "95 %% bootstrap intervals of each IoU over frames"
-    add("--intervals", action="store_true", help=about)
+    add("--intervals", action="store_true", help="95 %% bootstrap intervals of each IoU over frames")
     for metric in METRICS:
         if network or metric.needs != "confidence":
             add(f"--{metric.name}", action="store_true", help=metric.about)

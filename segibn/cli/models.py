@@ -28,8 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     from segibn.runs import models
 
     groups = {"shipped": models.shipped(), "trained here": models.trained()}
-    if arguments.published:
-        groups["published backbones"] = models.published()
+    groups |= {"published backbones": models.published()} if arguments.published else {}
     for title, rows in groups.items():
         lines = [[printable(cell) for cell in row] for row in rows]
         print(f"{title}:" if lines else f"{title}: none")

@@ -19,11 +19,8 @@ from segibn.cli.verbs import VERBS
 from segibn.errors import ConfigError
 from segibn.text import did_you_mean, printable
 
-_WIDTH = 79
-_USAGE_LINES = 2
 _WRITTEN = ("output", "plot", "json", "page", "pictures")
 """Options that name what a verb writes: a folder where their metavar is DIR, else a file."""
-_Declare = Callable[["VerbParser"], None]
 
 
 class VerbParser(argparse.ArgumentParser):
@@ -78,15 +75,20 @@ class VerbParser(argparse.ArgumentParser):
                     hint += ". Values of the config stand without dashes, as in optim.lr=0.02"
                 message = f"no option '{printable(word)}'{hint}"
                 break
-        self.exit(EXIT_USAGE, f"{self._short_usage()}\nerror: {message}\n")
+        needed = [a for a in self._actions if a.required or not a.option_strings]
+        formatter = argparse.HelpFormatter(self.prog, width=10**4)
+        formatter.add_usage(None, needed, ())
+        whole = formatter.format_help().strip().replace(self.prog, f"{self.prog} [options]", 1)
+        lines = textwrap.wrap(whole, 79, break_long_words=False, break_on_hyphens=False)
+        usage = "\n".join(lines if len(lines) <= 2 else [f"usage: {self.prog} --help"])
+        self.exit(EXIT_USAGE, f"{usage}\nerror: {message}\n")
 
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is None or value in action.choices:
             return
         known = [str(choice) for choice in action.choices]
         hint = did_you_mean(str(value), known) or "."
-        there = f"{hint} There are {', '.join(known)}"
-        raise argparse.ArgumentError(action, f"no '{printable(value)}'{there}")
+        raise argparse.ArgumentError(action, f"no '{printable(value)}'{hint} There are {', '.join(known)}")
 
     def _get_value(self, action: argparse.Action, arg_string: str) -> Any:
         """Expand ``~``, which shells leave as it is behind ``--output=``."""
@@ -106,18 +108,7 @@ class VerbParser(argparse.ArgumentParser):
     def _meant(self, word: str) -> set[str]:
         """The options that a word means: itself, or those that it begins."""
         known = self._known()
-        if word in known:
-            return {known[word]}
-        return {name for text, name in known.items() if text.startswith(word)}
-
-    def _short_usage(self) -> str:
-        """What must be given, on two lines at most."""
-        needed = [a for a in self._actions if a.required or not a.option_strings]
-        formatter = argparse.HelpFormatter(self.prog, width=10**4)
-        formatter.add_usage(None, needed, ())
-        whole = formatter.format_help().strip().replace(self.prog, f"{self.prog} [options]", 1)
-        lines = textwrap.wrap(whole, _WIDTH, break_long_words=False, break_on_hyphens=False)
-        return "\n".join(lines if len(lines) <= _USAGE_LINES else [f"usage: {self.prog} --help"])
+        return {known[word]} if word in known else {name for text, name in known.items() if text.startswith(word)}
 
 
 def _options(words: Sequence[str]) -> list[str]:
@@ -137,13 +128,13 @@ def _require_writable(option: str, path: Path, is_folder: bool) -> None:
     writable_folder(path if is_folder else path.parent)
 
 
-def verb_parser(verb: str, examples: str) -> Callable[[_Declare], Callable[[], VerbParser]]:
+def verb_parser(verb: str, examples: str) -> Callable[[Callable[[VerbParser], None]], Callable[[], VerbParser]]:
     """Turn a function that adds a verb's arguments into one that returns its parser.
 
     Called through a script of ``tools/``, its help shows that script in place of ``segibn VERB``.
     """
 
-    def decorate(add_arguments: _Declare) -> Callable[[], VerbParser]:
+    def decorate(add_arguments: Callable[[VerbParser], None]) -> Callable[[], VerbParser]:
         def build_parser() -> VerbParser:
             command = f"python tools/{Path(sys.argv[0]).name}" if _is_tool() else f"segibn {verb}"
             summary = VERBS[verb].summary

@@ -42,8 +42,7 @@ def build_parser(parser: VerbParser) -> None:
     about = "network: a run folder or name, a .pt, .safetensors or .onnx file, or one that comes "
     about += f"along (default: the first INPUT if it is one of these, else {DEFAULT_MODEL})"
     add("--model", metavar="RUN_OR_FILE", help=about)
-    about = "image (JPEG, PNG, BMP, WebP, TIFF), video, folder (with its subfolders) or quoted "
-    about += "pattern"
+    about = "image (JPEG, PNG, BMP, WebP, TIFF), video, folder (with its subfolders) or quoted pattern"
     add("inputs", nargs="*", default=[], metavar="INPUT", help=about)
     add("--images", action="append", default=[], metavar="DIR", help="the same as an INPUT")
     add("--output", type=Path, default=Path("predictions"), metavar="DIR", help="(%(default)s)")
@@ -57,12 +56,8 @@ def build_parser(parser: VerbParser) -> None:
     add("--marks", type=parse_marks, metavar="legend,names", help=about)
     about = "colours: the network's own, or distinct ones, safe for the colour-blind (default: own)"
     add("--palette", choices=PALETTES, help=about)
-    add(
-        "--classes",
-        type=lambda text: [name.strip() for name in text.split(",")],
-        metavar="NAME,...",
-        help="draw these classes only; label maps keep all",
-    )
+    about = "draw these classes only; label maps keep all"
+    add("--classes", type=lambda text: list(map(str.strip, text.split(","))), metavar="NAME,...", help=about)
     add("--video-shows", choices=SHOWN_IN_VIDEOS, help="of output videos (default: overlay)")
     about = "of output videos (default: auto, the first of these that OpenCV can write here)"
     add("--video-codec", choices=("auto", "h264", "vp9", "vp8", "mpeg4"), help=about)
@@ -97,8 +92,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     sources, passed_over = find_inputs(inputs, arguments.output)
     for line in passed_over:
         print(line, file=sys.stderr)
-    asked = {option.name: getattr(arguments, option.name) for option in fields(Wanted)}
-    wanted = Wanted(**asked).checked(sources)
+    wanted = Wanted(**{option.name: getattr(arguments, option.name) for option in fields(Wanted)}).checked(sources)
     inference = inference_config(arguments)
     require_runs(inference.ensemble)
     if wanted.mode == "new":

@@ -19,8 +19,6 @@ examples:
 The page is one file without links to anything outside it.
 """
 
-_FRAMES = 6
-
 
 @verb_parser("report", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
@@ -54,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         device_named(arguments.device)  # refused here, also where no frame turns out to need it
     first, frames = arguments.inputs[0], arguments.frames
     title = arguments.title or (first.resolve().name if first.is_dir() else first.stem)
-    frames = 0 if arguments.no_frames else _FRAMES if frames is None else frames
+    frames = 0 if arguments.no_frames else 6 if frames is None else frames
     find = partial(datasets_root, arguments.datasets)
     for note in write_report(report, arguments.output, title, frames, find, arguments.device):
         print(f"note: {note}")

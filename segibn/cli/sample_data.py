@@ -26,10 +26,8 @@ def build_parser(parser: VerbParser) -> None:
     spec = SampleSpec()
     add("--output", type=Path, required=True, metavar="DIR", help="new folder")
     add("--seed", type=int, default=spec.seed, help="another seed, other scenes")
-    about = "per data set (%(default)s)"
-    add("--frames", type=int, nargs=2, default=spec.frames, metavar=("TRAIN", "VAL"), help=about)
-    about = "pixels (%(default)s)"
-    add("--size", type=int, nargs=2, default=spec.size, metavar=("H", "W"), help=about)
+    add("--frames", type=int, nargs=2, default=spec.frames, metavar=("TRAIN", "VAL"), help="per data set (%(default)s)")
+    add("--size", type=int, nargs=2, default=spec.size, metavar=("H", "W"), help="pixels (%(default)s)")
     add("--sets", nargs="+", default=SETS, choices=SETS, help="which data sets (default: all)")
     about = "data sets that get no train frames (of --sets)"
     add("--val-only", nargs="+", default=(), choices=SETS, metavar="SET", help=about)
@@ -42,13 +40,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     for name in arguments.val_only:
         if name not in arguments.sets:
             raise ConfigError(f"--val-only {name} has no effect: --sets leaves {name} out")
-    spec = SampleSpec(
-        seed=arguments.seed,
-        frames=tuple(arguments.frames),
-        size=tuple(arguments.size),
-        sets=tuple(name for name in SETS if name in arguments.sets),
-        val_only=tuple(arguments.val_only),
-    )
+    frames, size, val_only = (tuple(given) for given in (arguments.frames, arguments.size, arguments.val_only))
+    sets = tuple(name for name in SETS if name in arguments.sets)
+    spec = SampleSpec(arguments.seed, frames, size, sets, val_only)
     paint(arguments.output, spec, arguments.workers)
     if "gta5" in spec.sets and "gta5" not in spec.val_only:
         print_next("train", "sample_ibn", "--datasets", arguments.output)
@@ -56,10 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def paint(output: Path, spec: SampleSpec, workers: int | None = None) -> None:
-    """Write sample data, with progress; what is there already stays.
-
-    SegibnError: the folder holds something else.
-    """
+    """Write sample data, with progress; what is there stays. SegibnError: the folder holds something else."""
     from painted_scenes.write import frame_jobs, write_sample_data
     from segibn.text.progress import FrameProgress
 
@@ -67,7 +58,5 @@ def paint(output: Path, spec: SampleSpec, workers: int | None = None) -> None:
     start = time.perf_counter()
     with FrameProgress("sample data", total) as progress:
         made = write_sample_data(output, spec, workers=workers, progress=progress)
-    if made:
-        print(f"{counted(total, 'frame')} in {time.perf_counter() - start:.0f} s: {output}")
-    else:
-        print(f"already there, unchanged: {output}")
+    took = f"{counted(total, 'frame')} in {time.perf_counter() - start:.0f} s"
+    print(f"{took if made else 'already there, unchanged'}: {output}")

@@ -48,16 +48,6 @@ def build_parser(parser: VerbParser) -> None:
         add("--pred", type=Path, required=True, metavar="DIR", help="predictions")
         add("--set-name", default="", metavar="NAME", help="for the signature (target folder)")
         add("--json", action="store_true", help="print JSON at full precision")
-    _add_semseg_options(semseg)
-    _add_cityscapes_options(cityscapes)
-    about = "its -t; drivable masks in the 2021 encoding"
-    toolkit.add_argument("--toolkit-task", choices=TASKS, default="sem_seg", help=about)
-    meaning = "2018: 0 background, 1 direct, 2 alternative; 2021: 0 direct, 1 alternative, "
-    meaning += "2 background (auto: by file names and the upper third of the frames)"
-    _add_encodings(drivable, DRIVABLE_ENCODINGS, meaning)
-
-
-def _add_semseg_options(semseg: argparse.ArgumentParser) -> None:
     add = semseg.add_argument
     about = f"{', '.join(semseg_tables())}, or a config: the table of its data (cityscapes)"
     add("--labels", default="cityscapes", metavar="TABLE", help=about)
@@ -65,13 +55,9 @@ def _add_semseg_options(semseg: argparse.ArgumentParser) -> None:
     _add_encodings(semseg, ENCODINGS, f"of its values: {kinds} (auto: by file names and values)")
     add("--encoding", choices=ENCODINGS, help="of both sides")
     about = "whose choices to follow for absent classes and void predictions (cityscapes); only "
-    about += "bdd100k counts missing predictions and unknown values as void, "
-    about += "elsewhere they are errors"
+    about += "bdd100k counts missing predictions and unknown values as void, elsewhere they are errors"
     add("--policy", choices=POLICIES, default="cityscapes", help=about)
     add_measurement_arguments(semseg)
-
-
-def _add_cityscapes_options(cityscapes: argparse.ArgumentParser) -> None:
     add = cityscapes.add_argument
     kinds = "label_ids, as the script takes them, or train_ids"
     _add_encodings(cityscapes, ENCODINGS, f"of its values: {kinds} (auto: by names and values)")
@@ -79,6 +65,11 @@ def _add_cityscapes_options(cityscapes: argparse.ArgumentParser) -> None:
     add("--output", type=Path, metavar="FILE", help="write the official script's JSON")
     add("--no-instances", action="store_true", help="without iIoU, which needs *_instanceIds.png")
     add("--per-image", action="store_true", help="add the script's perImageScores to the JSON")
+    about = "its -t; drivable masks in the 2021 encoding"
+    toolkit.add_argument("--toolkit-task", choices=TASKS, default="sem_seg", help=about)
+    meaning = "2018: 0 background, 1 direct, 2 alternative; 2021: 0 direct, 1 alternative, "
+    meaning += "2 background (auto: by file names and the upper third of the frames)"
+    _add_encodings(drivable, DRIVABLE_ENCODINGS, meaning)
 
 
 def _add_encodings(parser: argparse.ArgumentParser, known: Sequence[str], meaning: str) -> None:

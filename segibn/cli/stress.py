@@ -29,8 +29,7 @@ writes stress.json (a list of rows, scores as fractions), stress.md, stress.png 
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("--on", metavar=SET, help="labelled set (default: the data.val of the first run)")
-    about = "names or groups of changes (default: all)"
-    add("--corruptions", nargs="+", default=(), metavar="NAME", help=about)
+    add("--corruptions", nargs="+", default=(), metavar="NAME", help="names or groups of changes (default: all)")
     about = "strengths of corruptions: 1 light, 5 heavy (default: 1 to 5)"
     add("--levels", nargs="+", type=int, choices=(1, 2, 3, 4, 5), metavar="N", help=about)
     add("--seed", type=int, help="of drops, noise and angles (default: 0)")

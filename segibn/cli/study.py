@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import get_args
 
-from segibn.cli.arguments import add_study_arguments, datasets_root, datasets_words, require_runs, study_changes
+from segibn.cli.arguments import SET, add_datasets_argument, datasets_root, datasets_words, refuse_set, require_runs
 from segibn.cli.parser import VerbParser, command_text, print_next, print_then, verb_parser
+from segibn.models.plans import AnyIbnName
 from segibn.text.streams import outliving_readers
 
 EXAMPLE = """\
@@ -31,12 +33,18 @@ def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("configs", nargs="+", type=Path, help="YAML files, or names of shipped configs")
     add("--train-label", metavar="LABEL", help="name of the training domain in the table")
-    about = "values of a config key, each of which is trained"
-    add("--grid", nargs="+", default=[], metavar="KEY=V,V", help=about)
+    add("--grid", nargs="+", default=[], metavar="KEY=V,V", help="values of a config key, each of which is trained")
     about = "run folders or files that trainings start from"
     add("--from", nargs="+", default=[], dest="sources", metavar="RUN", help=about)
     add("--baseline", action="store_true", help="train each without a source too, from model.weights")
-    add_study_arguments(parser, "sets to score on; without any, the study only trains")
+    add("--on", nargs="+", default=[], metavar=SET, help="sets to score on; without any, the study only trains")
+    add("--seeds", nargs="+", type=int, default=[0], metavar="SEED")
+    about = "train each config with these in place of its model.backbone.ibn, each in its name"
+    add("--ibn", nargs="+", default=[], choices=get_args(AnyIbnName), help=about)
+    add_datasets_argument(parser)
+    add("--output", type=Path, required=True, metavar="DIR", help="folder for the run folders")
+    add("--results", type=Path, metavar="DIR", help="folder for the table (default: --output)")
+    add("--set", nargs="+", default=[], metavar="key=value", help="config values to replace")
     parser.needs("--train-label", "--on")
     parser.needs("--results", "--on")
     parser.needs("--baseline", "--from")
@@ -45,21 +53,23 @@ def build_parser(parser: VerbParser) -> None:
 @outliving_readers()
 def main(argv: Sequence[str] | None = None) -> int:
     arguments = build_parser().parse_args(argv)
-    changes = study_changes(arguments)
+    refuse_set(arguments.set, "seed", "--seeds")
+    if arguments.ibn:
+        refuse_set(arguments.set, "model.backbone.ibn", "--ibn")
     require_runs(arguments.sources)
 
     from segibn.runs.sets import parse_labelled_sets
-    from segibn.runs.study import Beginnings, load_configs, train_once
+    from segibn.runs.study import load_configs, start_from, train_once
 
     root, output = datasets_root(arguments.datasets), arguments.output
     sets = parse_labelled_sets(arguments.on)
-    configs = list(load_configs(arguments.configs, *changes, arguments.grid))
+    configs = list(load_configs(arguments.configs, arguments.set, arguments.seeds, arguments.ibn, arguments.grid))
     if arguments.sources:
         from segibn.runs.loading import load_checkpoint  # torch only after the configs are right
 
-        beginnings = Beginnings([load_checkpoint(run) for run in arguments.sources], root)
-        alone = configs if arguments.baseline else []
-        configs = [*alone, *map(beginnings.of, configs)]
+        sources = [load_checkpoint(run) for run in arguments.sources]
+        started = [start_from(config, sources, root) for config in configs]
+        configs = [*(configs if arguments.baseline else []), *started]
     runs = [train_once(config, root, output) for config in configs]
     if not sets:
         command = command_text("cross-domain", *runs, *datasets_words(arguments.datasets))

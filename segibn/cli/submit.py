@@ -60,8 +60,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     from segibn.runs.submit import submit  # torch only after the frames are known
 
-    how = {"inference": inference, "device": arguments.device}
-    report = submit(arguments.run, form, frames, output, **how)
+    report = submit(arguments.run, form, frames, output, inference=inference, device=arguments.device)
     print(f"{counted(len(frames), 'label map')}, checked: {output}")
     if len(frames) != form.num_frames:
         print(f"note: the official test set has {form.num_frames} frames")

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from segibn.cli.arguments import add_config_arguments, datasets_root, datasets_words, print_predict
+from segibn.cli.arguments import add_datasets_argument, datasets_root, datasets_words, print_predict
 from segibn.cli.parser import VerbParser, is_first_rank, print_next, print_then, verb_parser
 from segibn.runs.find import find_checkpoint
 from segibn.text.streams import outliving_readers
@@ -27,7 +27,9 @@ exit codes: 0 trained; 2 a mistake in config, data or files; 3 another process o
 @verb_parser("train", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
-    add_config_arguments(parser)
+    add("config", type=Path, help="YAML file, or a shipped config's name: gta5_ibn")
+    add("overrides", nargs="*", default=[], metavar="key=value", help="config values to replace")
+    add_datasets_argument(parser)
     add("--output", type=Path, metavar="DIR", help="run folder (runs/<name>)")
     add("--resume", metavar="auto|FILE", help="from the run's last checkpoint, or from a file")
     about = "check config, data and weights, try one update, and say what the run would take"
@@ -85,8 +87,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             print_then("the same command with --resume auto")
         else:
-            words = sys.argv[1:] if argv is None else argv
-            print_next("train", *words, "--resume", "auto")
+            print_next("train", *(sys.argv[1:] if argv is None else argv), "--resume", "auto")
         return 128 + result.stopped_by
     if is_first_rank():
         print(f"trained: {result.checkpoint}")

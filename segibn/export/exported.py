@@ -9,7 +9,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from segibn.description import KEY, Description, parse_description
 from segibn.errors import CheckpointError, ConfigError, SegibnError
@@ -78,13 +77,10 @@ class OnnxLabels(OnnxNetwork):
         )
 
     def label_maps(self, images: Tensor, input_size: tuple[int, int]) -> Tensor:
-        """(N, 3, H, W) uint8 RGB, seen at a size -> (N, H, W) uint8, resized by nearest pixel."""
-        image, size = resize_image(self.normalize(images), input_size), images.shape[-2:]
+        """(N, 3, H, W) uint8 RGB, seen at a size -> (N, h, w) uint8."""
+        image = resize_image(self.normalize(images), input_size)
         pixels = images if image.shape == images.shape else image.round().clamp(0, 255)
-        found = self._run(pixels.to(torch.uint8).permute(0, 2, 3, 1))
-        if found.shape[1:] != size:
-            found = F.interpolate(found[:, None], size, mode="nearest-exact")[:, 0]
-        return found
+        return self._run(pixels.to(torch.uint8).permute(0, 2, 3, 1))
 
 
 def load_onnx(path: str | Path) -> OnnxNetwork:
@@ -100,8 +96,7 @@ def load_onnx(path: str | Path) -> OnnxNetwork:
     description = parse_description(metadata[KEY], str(path))
     session = open_session(content, path)
     _check_graph(session, description, path)
-    kind = OnnxLabels if description.output.name == "labels" else OnnxNetwork
-    return kind(session, description, path)
+    return (OnnxLabels if description.output.name == "labels" else OnnxNetwork)(session, description, path)
 
 
 def read_onnx(path: Path) -> tuple[bytes, dict[str, str]]:
@@ -150,10 +145,9 @@ def open_session(content: bytes, path: Path) -> Any:
     try:
         return onnxruntime.InferenceSession(content, options, ["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's exceptions share no base of their own
-        reason = str(error).splitlines()[0][:200]
         raise CheckpointError(
-            f"{path} is damaged, or newer than the ONNX Runtime here ({reason}); export it again, "
-            "or pip install --upgrade onnxruntime"
+            f"{path} is damaged, or newer than the ONNX Runtime here ({str(error).splitlines()[0][:200]}); "
+            "export it again, or pip install --upgrade onnxruntime"
         ) from error
 
 
@@ -167,12 +161,10 @@ def _check_graph(session: Any, description: Description, path: Path) -> None:
             f"{path}: {len(given)} inputs and {len(gives)} outputs; a graph of segibn export takes one image"
         )
     for node, port in ((given[0], description.input), (gives[0], description.output)):
-        is_fit = node.name == port.name and node.type == kinds[port.dtype]
-        is_fit = is_fit and len(node.shape) == len(port.layout)
+        is_fit = (node.name, node.type, len(node.shape)) == (port.name, kinds[port.dtype], len(port.layout))
         if is_fit and "C" in port.layout:
             channels = node.shape[port.layout.index("C")]
-            count = classes if port.name == "logits" else 3
-            is_fit = not isinstance(channels, int) or channels == count
+            is_fit = not isinstance(channels, int) or channels == (classes if port.name == "logits" else 3)
         if not is_fit:
             raise CheckpointError(
                 f"{path}: its {node.name} is {node.type} {node.shape}, its description says "

@@ -85,17 +85,14 @@ def export(segmenter: Segmenter, path: Path, description: Description | None = N
     segmenter = segmenter.to("cpu", memory_format=torch.contiguous_format).eval()
     with atomic_path(path) as temporary:
         temporary.touch()  # an error before a minute of work
-        graph = ExportGraph(segmenter, labels=labels, coarse=is_onnx)
-        folded = ExportGraph(fold_batch_channels(segmenter), labels=labels, coarse=is_onnx)
-        write(folded, temporary, description)
-        return check(lambda image: graph.logits(image)[0], load(temporary), str(path), labels)
+        write(ExportGraph(fold_batch_channels(segmenter), labels=labels, coarse=is_onnx), temporary, description)
+        return check(ExportGraph(segmenter), load(temporary), str(path), labels)
 
 
 def require_onnx() -> None:
     """ConfigError: a package is missing that writing ONNX files takes."""
-    instead = "write a .pt2 file, which needs nothing"
-    packages = ("onnx", "onnxscript", "onnxruntime")
-    require("export", *packages, purpose="ONNX export", instead=instead)
+    how = {"purpose": "ONNX export", "instead": "write a .pt2 file, which needs nothing"}
+    require("export", "onnx", "onnxscript", "onnxruntime", **how)
 
 
 def load_graph(path: Path) -> Run:
@@ -111,8 +108,7 @@ def save_onnx(model: Any, description: Description | None, path: Path) -> None:
 
     entries = {}
     if description is not None:
-        names = ", ".join(description.class_names)
-        entries = {KEY: description.to_json(), "class_names": names}
+        entries = {KEY: description.to_json(), "class_names": ", ".join(description.class_names)}
     del model.metadata_props[:]
     onnx.helper.set_model_props(model, entries)
     if model.ByteSize() > MAX_BYTES:
@@ -147,8 +143,7 @@ def _write_onnx(graph: ExportGraph, path: Path, description: Description | None)
 def _name_sizes(model: Any) -> None:
     """Call the free sizes batch, height and width, where the tracer calls them s40 or s6."""
     given = model.graph.input[0].type.tensor_type.shape.dim
-    free = [dim.dim_param for dim in given if dim.dim_param]
-    names = dict(zip(free, _FREE, strict=True))
+    names = dict(zip(filter(None, (dim.dim_param for dim in given)), _FREE, strict=True))
     symbol = re.compile(r"\b(" + "|".join(map(re.escape, names)) + r")\b")
     values = (model.graph.input, model.graph.output, model.graph.value_info)
     for value in (value for group in values for value in group):

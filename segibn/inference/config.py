@@ -58,12 +58,8 @@ class InferenceConfig(_Keys):
     def options_for(
         self, scored: InferenceOptions, *, bfloat16: bool, share: InstanceShare | None = None
     ) -> InferenceOptions:
-        """Complete it with those of a run that was ``scored``, on a device with ``bfloat16``.
-
-        ``share``: what ``instance_share`` means for the run.
-        """
-        values = {option.name: getattr(self, option.name) for option in fields(InferenceOptions)}
-        values["instance_share"] = share
+        """Complete it with those of a run that was ``scored``; ``share``: what ``instance_share`` means for it."""
+        values = {one.name: getattr(self, one.name) for one in fields(InferenceOptions)} | {"instance_share": share}
         if not self.states_size:
             values |= {"input_size": scored.input_size, "input_height": scored.input_height}
         elif self.input_size == NATIVE:
@@ -83,7 +79,6 @@ def load_inference_config(path: str | Path) -> InferenceConfig:
     try:
         config = InferenceConfig.model_validate(tree)
     except ValidationError as error:
-        mistakes = explain(error, InferenceConfig)
-        raise ConfigError(f"{path} is not a valid inference config:\n{mistakes}") from None
+        raise ConfigError(f"{path} is not a valid inference config:\n{explain(error, InferenceConfig)}") from None
     runs = tuple(str((path.parent / run).resolve()) for run in config.ensemble)
     return config.model_copy(update={"ensemble": runs})

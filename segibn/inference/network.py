@@ -38,4 +38,4 @@ class LabelNetwork(Network, Protocol):
     """One that gives label maps alone (``segibn export --labels``); ``coarse_logits`` raises."""
 
     def label_maps(self, images: Tensor, input_size: tuple[int, int]) -> Tensor:
-        """(N, 3, H, W) uint8 RGB, seen at that size -> (N, H, W) uint8 train ids."""
+        """(N, 3, H, W) uint8 RGB, seen at that size -> (N, h, w) uint8 train ids of any size."""

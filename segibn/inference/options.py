@@ -128,10 +128,7 @@ class InferenceOptions:
     def require_upright(
         self, frames: Sequence[tuple[int, int]], of: object, key: str = "evaluation.input_size"
     ) -> None:
-        """Refuse an input size whose height and width were probably given in the other order.
-
-        ``frames``: (H, W) of some of them; ``of``: where they are from.
-        """
+        """Refuse an input size that is probably (W, H): by ``frames``, (H, W) of some of those in ``of``."""
         given = self.input_size
         if given is None or not frames or not all(_is_turned(given, frame) for frame in frames):
             return

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import interpolate
 
 from segibn.devices import image_layout
 from segibn.errors import ConfigError, SegibnError
@@ -53,14 +54,20 @@ class Predictor:
                 "align_corners; got " + (", ".join(f"{n.num_classes}, {n.align_corners}" for n in given) or "none")
             )
         self.options = options or WHOLE
-        views = self.options.num_views * len(given)
-        if views > 1 and any(getattr(n, "gives", "logits") != "logits" for n in given):
+        if self.options.num_views * len(given) > 1 and any(getattr(n, "gives", "logits") != "logits" for n in given):
             raise ConfigError(
                 "this network gives scores of masks, no logits, of which no probabilities can be "
                 "averaged: leave out scales, --flip and --ensemble"
             )
         self.device = torch.device(device) if device else _device_of(given[0])
-        _require_precision(self.options.precision, given, self.device)
+        precision = self.options.precision
+        if not all(precision in n.precisions for n in given):
+            why = "an exported graph has its precision inside; give a run or checkpoint"
+            raise ConfigError(f"precision {precision}: {why}")
+        if precision == "float16" and self.device.type != "cuda":
+            raise ConfigError("precision float16 needs a CUDA device; use float32 or bfloat16")
+        if precision != "float32" and self.device.type not in ("cuda", "cpu"):
+            raise ConfigError(f"precision on {self.device.type} is float32")
         placed = [n.to(self.device, memory_format=image_layout(self.device)).eval() for n in given]
         share = self.options.instance_share
         self.networks = tuple(n if share is None else sharing(n, share) for n in placed)
@@ -112,14 +119,12 @@ class Predictor:
         """Check images and stack them: (N, 3, H, W) uint8 on the device."""
         for image in images:
             if image.ndim != 3 or image.shape[2] != 3 or image.dtype != np.uint8:
-                what = f"{image.shape} {image.dtype}"
-                raise ValueError(f"an image is (H, W, 3) uint8 RGB, got {what}")
+                raise ValueError(f"an image is (H, W, 3) uint8 RGB, got {image.shape} {image.dtype}")
         if len({image.shape for image in images}) != 1:
             sizes = sorted({"{}x{}".format(*image.shape) for image in images})
             raise ValueError(f"a batch holds frames of one size; got {', '.join(sizes) or 'none'}")
         # torch warns about read-only arrays, and PIL makes them; a stack is a new array anyway.
-        stack = images[0][None] if len(images) == 1 else np.stack(images)
-        writable = np.require(stack, None, ("C", "W"))
+        writable = np.require(images[0][None] if len(images) == 1 else np.stack(images), None, ("C", "W"))
         return torch.from_numpy(writable).to(self.device).permute(0, 3, 1, 2)
 
     def _view(self, network: Network, image: Tensor) -> Tensor:
@@ -145,15 +150,14 @@ def device_label_maps(predictor: Predictor, images: Sequence[Image]) -> Tensor:
     """As `label_maps` -> (N, H, W), left on the device; ``NOT_FINITE`` in place of the error."""
     options, network = predictor.options, predictor.networks[0]
     if isinstance(network, LabelNetwork) and options.is_single_view and not predictor.is_ensemble:
-        return network.label_maps(predictor.stack(images), options.size_for(images[0].shape))
+        maps = network.label_maps(predictor.stack(images), options.size_for(images[0].shape))
+        size = images[0].shape[:2]
+        return maps if maps.shape[1:] == size else interpolate(maps[:, None], size, mode="nearest-exact")[:, 0]
     return _best_classes(predictor, predictor.logits(images), images[0])
 
 
 def label_maps(predictor: Predictor, images: Sequence[Image]) -> list[np.ndarray]:
-    """Predict frames of one size -> (H, W) uint8 train ids of each.
-
-    SegibnError: logits are NaN or infinite.
-    """
+    """Predict frames of one size -> (H, W) uint8 train ids of each; SegibnError: logits are NaN or infinite."""
     found = device_label_maps(predictor, images).cpu().numpy()
     predictor.check_finite(int((found == NOT_FINITE).sum()))
     return list(found)
@@ -218,21 +222,8 @@ def _device_of(network: Network) -> torch.device:
 
 
 def sharing(network: AnyNetwork, share: InstanceShare) -> AnyNetwork:
-    """Copy a network, its weights shared, so that batch norms take a share of a frame's statistics.
-
-    ConfigError: it has no batch norms, or is an exported graph.
-    """
+    """Copy a network, its weights shared, so that batch norms take a share; ConfigError: it has none."""
     try:
         return with_image_share(network, share.share, share.finest, share.place)  # type: ignore[return-value, arg-type]
     except ValueError as error:
         raise ConfigError(f"instance_share {share}: {error}. An exported graph is given it by segibn export") from error
-
-
-def _require_precision(precision: str, networks: Sequence[Network], device: torch.device) -> None:
-    if not all(precision in network.precisions for network in networks):
-        why = "an exported graph has its precision inside; give a run or checkpoint"
-        raise ConfigError(f"precision {precision}: {why}")
-    if precision == "float16" and device.type != "cuda":
-        raise ConfigError("precision float16 needs a CUDA device; use float32 or bfloat16")
-    if precision != "float32" and device.type not in ("cuda", "cpu"):
-        raise ConfigError(f"precision on {device.type} is float32")

@@ -55,8 +55,7 @@ def predicted_probability(views: Sequence[Tensor], pred: Tensor, *, align_corner
         chosen = torch.zeros_like(total)
         normalizer = torch.full_like(total, -torch.inf)
         for index in range(view.shape[1]):
-            plane = view[:, index : index + 1].float()
-            logit = upsample(plane, size, align_corners=align_corners)[:, 0]
+            logit = upsample(view[:, index : index + 1].float(), size, align_corners=align_corners)[:, 0]
             torch.logaddexp(normalizer, logit, out=normalizer)
             torch.where(pred == index, logit, chosen, out=chosen)
         total += chosen.sub_(normalizer).exp_()
@@ -68,8 +67,7 @@ def upsampled_rows(logits: Tensor, rows: slice, size: Size, *, align_corners: bo
     height, count = logits.shape[-2], rows.stop - rows.start
     if height == size[0]:
         return upsample(logits[:, :, rows], (count, size[1]), align_corners=align_corners)
-    exact = {"dtype": accurate_dtype(logits.device), "device": logits.device}
-    position = torch.arange(rows.start, rows.stop, **exact)
+    position = torch.arange(rows.start, rows.stop, dtype=accurate_dtype(logits.device), device=logits.device)
     if align_corners:
         position *= (height - 1) / max(1, size[0] - 1)
     else:

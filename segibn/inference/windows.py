@@ -21,18 +21,16 @@ def slide(logits_of: Callable[[Tensor], Tensor], image: Tensor, window: Size, st
     is cut to the image where that is smaller.
     """
     size = (image.shape[-2], image.shape[-1])
-    total = weights = share = None
+    share = window_weights((min(window[0], size[0]), min(window[1], size[1])), blending).to(image.device)
+    weights, total = share.new_zeros(size), None
     for rows, columns in window_slices(size, window, stride):
         logits = logits_of(image[..., rows, columns])
-        if total is None or weights is None or share is None:
-            share = window_weights((logits.shape[-2], logits.shape[-1]), blending).to(logits)
+        if total is None:
             total = logits.new_zeros((*logits.shape[:2], *size))
-            weights = logits.new_zeros(size)
         total[..., rows, columns] += logits if blending == "flat" else logits.mul_(share)
         weights[rows, columns] += share
         del logits  # before the next window's
     assert total is not None
-    assert weights is not None
     return total.div_(weights)
 
 

@@ -38,8 +38,7 @@ _FRAMES = 3
 
 def choose_codec(name: str = "auto") -> Codec:
     """Return a codec that OpenCV can write here; "auto": the first of `CODECS` that works."""
-    names = list(CODECS) if name == "auto" else [name]
-    for each in names:
+    for each in CODECS if name == "auto" else [name]:
         if works(CODECS[each]):
             return CODECS[each]
     there = ", ".join(each for each, codec in CODECS.items() if works(codec))
@@ -70,9 +69,8 @@ def works(codec: Codec) -> bool:
 def open_writer(path: Path, codec: Codec, fps: float, size: tuple[int, int]) -> cv2.VideoWriter:
     """Return OpenCV's writer, open or not; (H, W) even sides."""
     quiet()
-    place, tag = str(path.absolute()), _number(codec.tag)
     with _without_stderr():  # for WebM it prints of a tag, past all levels of logging
-        return cv2.VideoWriter(place, cv2.CAP_FFMPEG, tag, fps, size[::-1])
+        return cv2.VideoWriter(str(path.absolute()), cv2.CAP_FFMPEG, _number(codec.tag), fps, size[::-1])
 
 
 @contextlib.contextmanager

@@ -38,7 +38,12 @@ class Journal(contextlib.AbstractContextManager):
         if mode == "new":
             require_empty(folder)
         elif mode == "resume" and begun is not None:
-            _require_equal(begun, settings, folder)
+            changes = [_change(key, begun.get(key), new) for key, new in settings.items() if begun.get(key) != new]
+            if changes:
+                raise ConfigError(
+                    f"{shown(folder)}: its predictions were made with other settings ({'; '.join(changes)}); repeat "
+                    "those, or give --overwrite or another --output"
+                )
             self._done = {entry["name"]: entry for entry in entries}
         for kind in FOLDERS.values():
             for part in [folder / kind, *(folder / kind).rglob("*/")]:
@@ -54,8 +59,7 @@ class Journal(contextlib.AbstractContextManager):
     def counts_of(self, source: Source, outputs: Outputs) -> tuple[int, np.ndarray] | None:
         """Return frames and pixels by class of a source; None if not recorded, or changed since."""
         entry, identity = self._done.get(shown(source.name), {}), _identity(source)
-        is_same = bool(identity) and identity.items() <= entry.items()
-        if is_same and outputs.has(source.name, source.is_video):
+        if identity and identity.items() <= entry.items() and outputs.has(source.name, source.is_video):
             return entry["frames"], np.array(entry["pixels"], np.int64)
         return None
 
@@ -89,8 +93,7 @@ def _identity(source: Source) -> dict[str, Any]:
         stat = source.path.stat()
     except OSError:
         return {}
-    place = shown(source.path.absolute())
-    return {"source": place, "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+    return {"source": shown(source.path.absolute()), "bytes": stat.st_size, "mtime_ns": stat.st_mtime_ns}
 
 
 def _line(value: Mapping[str, Any]) -> str:
@@ -112,22 +115,11 @@ def _read(path: Path) -> tuple[dict[str, Any] | None, list[dict[str, Any]]]:
     return values[0]["settings"], [value for value in values[1:] if "pixels" in value]
 
 
-def _require_equal(begun: Mapping[str, Any], now: Mapping[str, Any], folder: Path) -> None:
-    different = [key for key in now if begun.get(key) != now[key]]  # None where it was not known
-    if different:
-        changes = "; ".join(_change(key, begun.get(key), now[key]) for key in different)
-        raise ConfigError(
-            f"{shown(folder)}: its predictions were made with other settings ({changes}); repeat "
-            "those, or give --overwrite or another --output"
-        )
-
-
 def _change(key: str, before: Any, after: Any) -> str:
     if key.endswith("sha256"):
         return "another network"
     if isinstance(before, dict) and isinstance(after, dict):
-        inner = [k for k in after if before.get(k) != after[k]]
-        return "; ".join(_change(k, before.get(k), after[k]) for k in inner)
+        return "; ".join(_change(k, before.get(k), new) for k, new in after.items() if before.get(k) != new)
     return f"{key}: {_words(before)}, now {_words(after)}"
 
 

@@ -82,9 +82,7 @@ class Outputs:
         """Whether a finished source's files are there; of a video's single frames, the folder."""
         for kind in kinds_of(self.save, is_video):
             stem = self.folder / FOLDERS[kind] / name
-            suffixes = ("",) if is_video else (".png", ".jpg")
-            if kind == "video":
-                suffixes = (self.codec.suffix,)
+            suffixes = (self.codec.suffix,) if kind == "video" else ("",) if is_video else (".png", ".jpg")
             if not any(_with(stem, suffix).exists() for suffix in suffixes):
                 return False
         return True

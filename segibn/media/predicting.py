@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -93,8 +94,7 @@ class Work:
 
         with closing(self._readable(sources)) as stills:
             groups = of_equal_size(stills, self.batch_size)
-            frames = (frame for group in groups for frame in self._predicted(group))
-            self._in_threads(write, frames, finish)
+            self._in_threads(write, chain.from_iterable(map(self._predicted, groups)), finish)
 
     def _readable(self, sources: Iterable[Source]) -> Generator[Still, None, None]:
         """Yield source and image, decoded ahead; what cannot be read is noted instead."""
@@ -105,8 +105,7 @@ class Work:
             except MediaError as error:
                 return error
 
-        ahead = max(4, self.batch_size)
-        for source, image in map_in_threads(read, sources, _THREADS, ahead):
+        for source, image in map_in_threads(read, sources, _THREADS, max(4, self.batch_size)):
             if isinstance(image, MediaError):
                 self._give_up(image)
             else:
@@ -192,9 +191,8 @@ class Work:
             picture, pixels = drawn
             if picture is not None:
                 if writer is None:
-                    path = self.outputs.video_path(source.name)
+                    temporary = stack.enter_context(atomic_path(self.outputs.video_path(source.name)))
                     codec, size = self.outputs.codec, picture.shape[:2]
-                    temporary = stack.enter_context(atomic_path(path))
                     writer = VideoWriter(temporary, video.fps, size, codec, source.path)
                     stack.enter_context(writer)
                 writer.write(picture)

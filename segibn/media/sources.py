@@ -63,8 +63,10 @@ def find_sources(inputs: Sequence[str | Path], left_out: Sequence[Path] = ()) ->
     for path, root, is_named in files:
         place = path.absolute()
         if refused.isdisjoint([place, *place.parents]):
+            kind = kind_of(path) or (_NEITHER if is_named else None)
+            name = path.relative_to(root).with_suffix("").as_posix()
             real = Path(os.path.realpath(place))
-            found[real] = found.get(real) or _source(path, root, is_named)
+            found[real] = found.get(real) or (kind and Source(path, name, root, kind))
     sources = [source for source in found.values() if source is not None]
     others = [path for path, source in found.items() if source is None]
     if not sources:
@@ -81,7 +83,7 @@ def _expand(text: str | Path) -> list[tuple[Path, Path, bool]]:
     """Return files, the folders that their names are relative to, whether each was named."""
     path = Path(text)
     if path.is_dir():
-        return [(file, path, False) for file in _below(path)]
+        return [(file, path, False) for file in list_files(path, ("",), recursive=True)]
     if path.is_file():
         return [(path, path.parent, True)]
     if path.exists():
@@ -91,20 +93,11 @@ def _expand(text: str | Path) -> list[tuple[Path, Path, bool]]:
     before_wildcards = itertools.takewhile(lambda part: not glob.has_magic(part), path.parts[:-1])
     root, found = Path(*before_wildcards), []
     for match in sorted(map(Path, glob.glob(str(text), recursive=True))):
-        found += [(file, root, False) for file in (_below(match) if match.is_dir() else [match])]
+        files = list_files(match, ("",), recursive=True) if match.is_dir() else [match]
+        found += [(file, root, False) for file in files]
     if not found:
         raise DatasetError(f"{shown(path)}: this pattern matches no image or video")
     return found
-
-
-def _below(folder: Path) -> list[Path]:
-    return list_files(folder, ("",), recursive=True)
-
-
-def _source(path: Path, root: Path, is_named: bool) -> Source | None:
-    kind = kind_of(path) or (_NEITHER if is_named else None)
-    name = path.relative_to(root).with_suffix("").as_posix()
-    return None if kind is None else Source(path, name, root, kind)
 
 
 def _with_own_names(sources: list[Source]) -> list[Source]:

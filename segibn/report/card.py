@@ -63,10 +63,8 @@ def header(name: str, licence: str, datasets: Sequence[str], tags: Sequence[str]
     }
     if scores:
         content["metrics"] = list(_METRICS)
-        results = [_result(score) for score in scores]
-        content["model-index"] = [{"name": name, "results": results}]
-    text = yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)
-    return f"---\n{text}---\n\n"
+        content["model-index"] = [{"name": name, "results": [_result(score) for score in scores]}]
+    return f"---\n{yaml.safe_dump(content, sort_keys=False, allow_unicode=True, width=100)}---\n\n"
 
 
 def slug(text: str) -> str:
@@ -122,8 +120,7 @@ def score_fields(scores: Sequence[Score]) -> dict[str, str]:
     ious = [dict(score["iou"]) for score in scores]
     names = list(dict.fromkeys(name for iou in ious for name in iou))
     has_interval = any("interval" in score for score in scores)
-    head = ["data", "frames", "mIoU %", "95 % interval", "pixel accuracy %"]
-    rows = [head, *map(_row, scores)]
+    rows = [["data", "frames", "mIoU %", "95 % interval", "pixel accuracy %"], *map(_row, scores)]
     if not has_interval:
         rows = [[*row[:3], row[4]] for row in rows]
     table = markdown_table(rows[0], rows[1:], right=1)
@@ -131,8 +128,7 @@ def score_fields(scores: Sequence[Score]) -> dict[str, str]:
     note = "Intervals: bootstrap over the frames of each set; what another training would give is another matter."
     limits = [f"It was scored on {', '.join(tests)}, and on nothing else."]
     for test, iou in zip(tests, ious, strict=True):
-        poor = [name for name, value in iou.items() if value is not None and value < POOR_IOU]
-        if poor:
+        if poor := [name for name, value in iou.items() if value is not None and value < POOR_IOU]:
             limits.append(f"On {test} the IoU is below 10 % for: {', '.join(poor)}.")
     fields = {
         "scores": [*table, "", note] if has_interval else table,

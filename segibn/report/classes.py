@@ -59,21 +59,17 @@ def class_results(
     if frames is not None and len(frames.names) > 1:
         found = bootstrap_intervals(frames.counts, scores.conditions.policy, how)
         bounds, miou_bounds = found.iou, found.miou
-        said = (
-            f"{100 * how.level:g} % intervals: bootstrap over {len(frames.names):,} frames, {how.resamples:,} resamples"
-        )
-    names, pixels = scores.class_names, scores.confusion.sum(axis=1)
-    low, high = map(_defined, miou_bounds)
-    rows = class_rows(names, scores.iou, pixels, palette, scores.averaged, bounds)
-    return ClassResults(title, rows, _defined(scores.miou), low, high, said)
+        over = f"bootstrap over {len(frames.names):,} frames, {how.resamples:,} resamples"
+        said = f"{100 * how.level:g} % intervals: {over}"
+    rows = class_rows(scores.class_names, scores.iou, scores.confusion.sum(axis=1), palette, scores.averaged, bounds)
+    return ClassResults(title, rows, *map(_defined, (scores.miou, *miou_bounds)), said)
 
 
 def boundary_bars(title: str, scores: Scores, palette: Sequence[Color], key: str) -> Markup:
     """Write the boundary IoU of each class of scores that have it."""
     measured = scores.details["boundary"]
-    names, pixels = scores.class_names, scores.confusion.sum(axis=1)
-    iou = [measured["boundary_iou"].get(name) for name in names]
-    rows = class_rows(names, iou, pixels, palette)
+    iou = [measured["boundary_iou"].get(name) for name in scores.class_names]
+    rows = class_rows(scores.class_names, iou, scores.confusion.sum(axis=1), palette)
     return iou_bars([ClassResults(title, rows, measured["boundary_miou"])], key, False)
 
 

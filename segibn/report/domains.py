@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from segibn.evaluation.cross_domain import PUBLISHED_INTRO, collect_cells, own_change, published_beside
 from segibn.evaluation.deviations import protocol_lines
-from segibn.evaluation.rows import Network, Seeds, check_rows, describe_seeds, is_own_domain
+from segibn.evaluation.rows import Network, check_rows, describe_seeds, is_own_domain
 from segibn.evaluation.signatures import signature_lines
 from segibn.report.classes import ClassResults, class_rows, grouped_bars
 from segibn.report.content import GREY, Color, CrossDomain
@@ -23,7 +23,8 @@ def cross_domain_table(table: CrossDomain) -> Markup:
     check_rows(rows)
     tests = list(dict.fromkeys(row["test"] for row in rows))
     cells = collect_cells(rows)
-    best = {test: _best(scores.get(test) for scores in cells.values()) for test in tests}
+    means = {test: [scores[test][0].mean for scores in cells.values() if scores.get(test)] for test in tests}
+    best = {test: max(found) if len(found) > 1 else math.nan for test, found in means.items()}
     lines = [
         (network, [_cell(network, scores, test, best[test]) for test in tests]) for network, scores in cells.items()
     ]
@@ -48,12 +49,6 @@ def class_bars(table: CrossDomain, colors: Mapping[str, Color], key: str) -> lis
     found = [(str(row["test"]), _results(row, colors)) for row in table.rows]
     known = [(test, results) for test, results in found if results]
     return grouped_bars(known, key, has_anchors=False, has_links=False)
-
-
-def _best(scores: Iterable[tuple[Seeds, Seeds] | None]) -> float:
-    """The highest mean of a column; NaN where there is nothing to compare."""
-    means = [score[0].mean for score in scores if score]
-    return max(means) if len(means) > 1 else math.nan
 
 
 def _cell(network: Network, scores: Mapping[str, Any], test: str, best: float) -> dict[str, Any] | None:
@@ -94,8 +89,7 @@ def _results(row: Mapping[str, Any], colors: Mapping[str, Color]) -> ClassResult
     palette = [colors.get(name, GREY) for name in names]
     rows = class_rows(names, [_fraction(iou.get(name)) for name in names], pixels, palette)
     network = Network.of(row)
-    title = f"{network.train}, {network.title}, seed {row['seed']}"
-    return ClassResults(title, rows, _fraction(row["miou"]))
+    return ClassResults(f"{network.train}, {network.title}, seed {row['seed']}", rows, _fraction(row["miou"]))
 
 
 def _fraction(value: object) -> float | None:

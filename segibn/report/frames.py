@@ -22,7 +22,6 @@ from segibn.report.content import GREY, Color, FrameView, Source
 from segibn.report.templates import anchor, render
 
 MAX_WIDTH = 768  # of embedded pictures, in pixels
-_JPEG_QUALITY = 84
 
 Links = list[tuple[float, str, str]]  # IoU in a frame, its id, its name
 Choice = tuple[str, str, int]  # name of a frame, "worst" or "best", its place from 1
@@ -35,8 +34,7 @@ def choose_frames(counts: FrameCounts, policy: str, count: int) -> list[Choice]:
     """
     miou = miou_of(counts.counts, policy)
     order = [int(place) for place in np.argsort(miou, kind="stable") if not np.isnan(miou[place])]
-    worst = order[:count]
-    best = order[len(worst) :][::-1][:count]
+    worst, best = order[:count], order[count:][::-1][:count]
     return [
         (counts.names[place], kind, rank)
         for kind, places in (("worst", worst), ("best", best))
@@ -70,7 +68,7 @@ def view_frame(
         miou=float(miou_of(counts, policy)),
         wrong=1 - int(np.diagonal(matrix).sum()) / valid,
         size=(small.shape[0], small.shape[1]),
-        image=_encoded(Image.fromarray(small), format="JPEG", quality=_JPEG_QUALITY),
+        image=_encoded(Image.fromarray(small), format="JPEG", quality=84),
         truth=_palette_png(np.minimum(truth, k), colors),
         prediction=_palette_png(np.minimum(shown, k), colors),
         errors=_palette_png(outcome, np.array([RIGHT_COLOR, WRONG_COLOR, IGNORED_COLOR])),
@@ -164,8 +162,7 @@ def _by_class(shown: Sequence[tuple[int, Source]]) -> list[tuple[str, Color, Lin
     found: dict[str, tuple[Color, Links]] = {}
     for index, run in shown:
         for place, name in enumerate(run.class_names):
-            color = run.colors[place] if run.colors else GREY
-            _, links = found.setdefault(name, (color, []))
+            _, links = found.setdefault(name, (run.colors[place] if run.colors else GREY, []))
             for view in run.frames:
                 if place in view.iou:
                     links.append((view.iou[place], frame_id(index, view), view.name))

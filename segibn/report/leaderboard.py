@@ -6,18 +6,14 @@ stand, marked, in the table of the protocol that they are of.
 
 import os
 import shutil
-from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from markupsafe import Markup
 
-import segibn
 from segibn.errors import SegibnError
 from segibn.evaluation.metrics import POLICIES, compute_miou
 from segibn.evaluation.protocols import PROTOCOLS
@@ -25,11 +21,9 @@ from segibn.evaluation.published import NAMED_PROTOCOLS, PUBLISHED_ROWS
 from segibn.evaluation.rows import Network, Row, Seeds, check_rows, gather
 from segibn.evaluation.signatures import MEANING, parse_signature
 from segibn.files.writing import atomic_path, read_json
-from segibn.report.templates import render, source
+from segibn.report.templates import page_head, render
 
-_COLUMN = ("set", "n", "res")  # fields of a signature in which the columns of a table may differ
-_ASIDE = (*_COLUMN, "v", "checkpoint")
-_OTHER_KINDS = ("transform", "way")  # rows of other tables than that of domains
+_ASIDE = ("set", "n", "res", "v", "checkpoint")  # fields of a signature that may differ in a table
 
 
 @dataclass(frozen=True)
@@ -129,9 +123,10 @@ def read_tables(folder: Path) -> tuple[list[Table], list[str]]:
     for path in sorted(folder.rglob("*.json")):
         try:
             content = read_json(path)
-            is_rows = isinstance(content, list) and content and isinstance(content[0], dict)
             is_scores = isinstance(content, dict) and "confusion" in content
-            if is_scores or (is_rows and not set(_OTHER_KINDS) & set(content[0])):
+            is_rows = isinstance(content, list) and content and isinstance(content[0], dict)
+            # rows of other tables than that of domains have a "transform" or a "way"
+            if is_scores or (is_rows and not {"transform", "way"} & set(content[0])):
                 name = path.relative_to(folder).as_posix()
                 rows += [{**row, "file": name, "column": _column(row)} for row in check_result(path)]
         except SegibnError as error:
@@ -163,14 +158,12 @@ def _table(conditions: dict[str, str], by_column: Mapping[str, Sequence[Row]], f
         files = tuple(dict.fromkeys(row["file"] for rows in found.values() for row in rows))
         scores = {column: Seeds(row["miou"] for row in rows) for column, rows in found.items()}
         title = f"{network.title}, {head}" if head else network.title
-        most = max(len(seeds) for seeds in scores.values())
-        lines.append(Line(network.train, title, scores, most, files, _card(folder, files)))
+        lines.append(Line(network.train, title, scores, max(map(len, scores.values())), files, _card(folder, files)))
     columns = tuple(sorted(by_column))
     if protocol in PROTOCOLS and "deviates" not in conditions:
         lines += _published(protocol, columns)
     lines.sort(key=lambda line: line.cells[columns[0]].mean if columns[0] in line.cells else -1)
-    lines.reverse()
-    return Table(protocol, conditions, columns, tuple(lines))
+    return Table(protocol, conditions, columns, tuple(reversed(lines)))
 
 
 def _card(folder: Path, files: Iterable[str]) -> str:
@@ -204,18 +197,12 @@ def build_leaderboard(folder: Path, title: str, base: Path) -> str:
     """Return the page, for a folder ``base``; SegibnError: there is no result in the folder."""
     tables, left = read_tables(folder)
     if not tables:
-        reason = f": {left[0]}" if left else ""
-        raise SegibnError(f"{folder}: no results of segibn cross-domain or evaluate{reason}")
-    head, body = source("theme.js"), source("leaderboard.js")
+        raise SegibnError(": ".join([f"{folder}: no results of segibn cross-domain or evaluate", *left[:1]]))
     return render(
         "leaderboard.html",
         title=title,
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
-        version=segibn.__version__,
-        hashes=[b64encode(sha256(text.encode()).digest()).decode() for text in (head, body)],
-        style=Markup("\n".join(map(source, ("page.css", "charts.css", "leaderboard.css")))),
-        head_script=Markup(head),
-        body_script=Markup(body),
+        **page_head(("page.css", "charts.css", "leaderboard.css"), ("leaderboard.js",)),
         tables=tables,
         link=lambda file: Path(os.path.relpath((folder / file).resolve(), base)).as_posix(),
         protocols=PROTOCOLS,

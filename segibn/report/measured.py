@@ -13,9 +13,6 @@ from segibn.charts.differences import Difference, difference_chart
 from segibn.charts.style import svg
 from segibn.report.templates import percent, render, share
 
-_LISTED = 10  # confusions told as sentences
-_CHART_WIDTH = 340.0
-
 
 def confusion_matrix(counts: ArrayLike, names: Sequence[str], key: str = "confusion") -> Markup:
     """Write a heat table of (K, K + 1) counts: rows target, the last column void predictions."""
@@ -40,10 +37,10 @@ def _shares_of(matrix: NDArray[np.int64], axis: int) -> NDArray[np.float64]:
 
 
 def _largest(matrix: NDArray[np.int64]) -> list[tuple[int, int, int, float, float]]:
-    """Those with most pixels: target, pred, pixels, share of the target, share of all errors."""
+    """The ten with most pixels: target, pred, pixels, share of the target, share of all errors."""
     wrong = matrix.copy()
     np.fill_diagonal(wrong, 0)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:_LISTED]
+    order = np.argsort(-wrong, axis=None, kind="stable")[:10]
     sums, errors = matrix.sum(axis=1), max(int(wrong.sum()), 1)
     places = zip(*np.unravel_index(order, wrong.shape), strict=True)
     return [
@@ -63,14 +60,8 @@ def differences(comparison: Mapping[str, Any], key: str = "differences") -> Mark
         shown.append(Difference(value, low, high, is_shown))
         both = (percent(line["a"]), percent(line["b"]), percent(line["difference"], sign="+"))
         tips.append("{}: A {} %, B {} %, difference {} points".format(name, *both))
-    figure = difference_chart(
-        {str(comparison["b"]): shown},
-        list(lines),
-        unit="points of IoU, B minus A",
-        has_legend=False,
-        width=_CHART_WIDTH,
-        tips=tips,
-    )
+    how = {"unit": "points of IoU, B minus A", "has_legend": False, "width": 340.0, "tips": tips}
+    figure = difference_chart({str(comparison["b"]): shown}, list(lines), **how)
     drawing = svg(figure, key, f"IoU of {comparison['b']} minus {comparison['a']}")
     return render("differences.html", c=comparison, level=level, drawing=drawing, lines=lines)
 

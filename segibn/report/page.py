@@ -1,23 +1,19 @@
 """The report as one HTML file that needs nothing else: ``Report`` in, text of the page out."""
 
-from base64 import b64encode
 from collections.abc import Callable
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Any
 
 from jinja2 import TemplateError
 from markupsafe import Markup
 
-import segibn
 from segibn import provenance
 from segibn.report.classes import boundary_bars, class_results, grouped_bars, table_colors
 from segibn.report.content import Report
-from segibn.report.curve import Curve
 from segibn.report.domains import class_bars, cross_domain_table
 from segibn.report.frames import frame_id, frames_part, viewer_data
 from segibn.report.measured import confusion_matrix, differences, reliability
-from segibn.report.templates import render, source
+from segibn.report.templates import page_head, render
 from segibn.report.training import learning_curves
 
 # what drawing raises on values of another form than segibn writes
@@ -31,22 +27,14 @@ def build_page(report: Report, title: str) -> str:
     results = {place: class_results(run.title, run.scores, run.colors) for place, run in scored}
     known = [pair for run in runs for pair in zip(run.class_names, run.colors, strict=False)]
     colors = dict(known) or table_colors(report.tables)
-    curves: dict[str, Curve] = {}
-    for run in runs:  # two evaluations of one run share its curve
-        if run.curve is not None:
-            curves.setdefault(run.curve.title, run.curve)
-    head = source("theme.js")
-    body = "\n".join(map(source, ("pixels.js", "viewer.js")))
+    # two evaluations of one run share its curve
+    curves = {run.curve.title: run.curve for run in runs if run.curve is not None}
     return render(
         "page.html",
         title=title,
         created=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
-        version=segibn.__version__,
         command=provenance.command_line(),
-        hashes=[b64encode(sha256(text.encode()).digest()).decode() for text in (head, body)],
-        style=Markup("\n".join(map(source, ("page.css", "viewer.css", "charts.css")))),
-        head_script=Markup(head),
-        body_script=Markup(body),
+        **page_head(("page.css", "viewer.css", "charts.css"), ("pixels.js", "viewer.js")),
         data=viewer_data(runs),
         runs=runs,
         scored=scored,

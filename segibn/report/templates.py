@@ -7,8 +7,9 @@ What a file or a user named is escaped twice: characters that act on a reader's 
 import base64
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 from numpy.typing import NDArray
 
+import segibn
 from segibn.text import counted, markdown, printable_lines
 
 FOLDER = Path(__file__).with_name("templates")
@@ -36,6 +38,14 @@ def render_markdown(name: str, **values: Any) -> str:
 def source(name: str) -> str:
     """A style sheet or script as it is."""
     return (FOLDER / name).read_text(encoding="utf-8")
+
+
+def page_head(styles: Sequence[str], scripts: Sequence[str]) -> dict[str, Any]:
+    """Return what ``head.html`` and the end of a page take: styles, scripts, their hashes, version."""
+    style, head, body = (Markup("\n".join(map(source, names))) for names in (styles, ["theme.js"], scripts))
+    hashes = [base64.b64encode(sha256(text.encode()).digest()).decode() for text in (head, body)]
+    about = {"version": segibn.__version__, "hashes": hashes}
+    return about | {"style": style, "head_script": head, "body_script": body}
 
 
 @cache

@@ -12,8 +12,6 @@ from segibn.report.curve import Curve, smooth, smoothing_width
 from segibn.report.templates import loss_text, render
 
 _SIZE = (330.0, 200.0)  # of a panel, in points
-_MOST_VALUES = 60  # lines of a run in the table of values
-_COLUMNS = 80  # that answer to the pointer
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +68,7 @@ def _panels(runs: Sequence[Curve]) -> list[_Panel]:
 
 def _drawing(panel: _Panel, last: int, key: str) -> Markup:
     longest = max((np.asarray(line.x) for line in panel.lines), key=len)
-    tips = {int(x): _told(panel, int(x)) for x in _spread(longest.tolist(), _COLUMNS)}
+    tips = {int(x): _told(panel, int(x)) for x in _spread(longest.tolist(), 80)}  # that answer to the pointer
     figure = line_chart(panel.lines, last=last, from_zero=panel.from_zero, has_legend=False, size=_SIZE, tips=tips)
     titles = ", ".join(line.label for line in panel.lines)
     told = f"{panel.title} of {titles} over {last:,} iterations; the table of values follows."
@@ -99,7 +97,7 @@ def _listed(run: Curve) -> Iterator[tuple[int, int | None, int | None]]:
         yield iteration, trained.get(iteration), scored.get(iteration)
 
 
-def _spread(iterations: list[int], most: int = _MOST_VALUES) -> list[int]:
+def _spread(iterations: list[int], most: int = 60) -> list[int]:
     """At most ``most`` of them, first and last included."""
     if len(iterations) <= most:
         return iterations

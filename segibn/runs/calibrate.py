@@ -26,8 +26,6 @@ from segibn.runs.trained import TrainedRun
 from segibn.text.progress import FrameProgress
 
 ROWS, PIXELS = 32, 4000  # of each frame, at most
-_SCALES = (1 / 16, 16.0)  # between which 1 / temperature is sought
-_HALVINGS = 60
 
 
 class Temperature(NamedTuple):
@@ -59,8 +57,7 @@ def calibrate(
     run = run.asked(inference, place)
     if not run.options.is_single_view or run.options.temperature != 1:
         raise ConfigError("a temperature is fitted to whole frames, seen once, without another")
-    logits, targets = _sample(run, dataset, datasets_root)
-    found = fit(logits, targets)
+    found = fit(*_sample(run, dataset, datasets_root))
     if output is not None:
         about = f"# fitted on {dataset.title}, {found.pixels} pixels, for {run.name}\n"
         write_text(output, f"{about}temperature: {found.value:.4g}\n")
@@ -79,11 +76,8 @@ def _sample(run: TrainedRun, dataset: DatasetConfig, root: Path) -> tuple[Tensor
             rng = np.random.default_rng(int.from_bytes(digest[:8], "little"))
             (view,) = predictor.logits([image])
             rows = rng.permutation(len(target))[:ROWS]
-            size = (target.shape[0], target.shape[1])
-            corners = predictor.align_corners
-            found = [
-                upsampled_rows(view, slice(row, row + 1), size, align_corners=corners)[0, :, 0] for row in rows.tolist()
-            ]
+            how = {"size": target.shape, "align_corners": predictor.align_corners}
+            found = [upsampled_rows(view, slice(row, row + 1), **how)[0, :, 0] for row in rows.tolist()]
             values = torch.cat(found, dim=1).T.cpu()
             truth = torch.from_numpy(target[rows].reshape(-1).astype(np.int64))
             valid = (truth != IGNORE_INDEX).nonzero()[:, 0]
@@ -103,8 +97,8 @@ def fit(logits: Tensor, targets: Tensor) -> Temperature:
     if not len(targets):
         raise ConfigError("no pixel is labelled, so that there is nothing to fit a temperature to")
     own = logits.gather(1, targets[:, None])[:, 0]
-    low, high = _SCALES
-    for _ in range(_HALVINGS):
+    low, high = 1 / 16, 16.0  # of 1 / temperature
+    for _ in range(60):
         middle = (low * high) ** 0.5
         expected = ((middle * logits).softmax(dim=1) * logits).sum(dim=1)
         low, high = (low, middle) if (expected - own).mean() > 0 else (middle, high)

@@ -38,7 +38,6 @@ SHARES = (0.05, 0.1, 0.2, 0.3)
 FINEST: tuple[Finest, ...] = (4, 8, 32)
 LIGHTS = ("RGB+50", "R+50", "contrast-x1.5", "fog", "night")
 EVERY_LIGHT = (ORIGINAL, *LIGHTS)
-LEVEL = 3  # of fog and night
 
 
 def calibrate_share(
@@ -63,8 +62,7 @@ def calibrate_share(
     dataset = on or own_set(run, source)
     _require_source(run, dataset)
     where = device_of(device)
-    pairs = itertools.product(SHARES, FINEST)
-    shares = [None, *(InstanceShare(share, finest, place) for share, finest in pairs)]
+    shares = [None, *(InstanceShare(share, finest, place) for share, finest in itertools.product(SHARES, FINEST))]
     with distributed.process_group(where):
         every = frames_of(run, dataset, datasets_root)
         shown = replace(every, samples=tuple(spread(every.samples, frames)))
@@ -88,15 +86,12 @@ def calibrate_share(
 
 
 def _scores(predictors: Sequence[Predictor], frames: Frames, show: Callable[[int, int], None]) -> np.ndarray:
-    """Score every predictor in every light -> mIoU, (lights, predictors).
-
-    Each frame is read and changed once, and then shown to all.
-    """
+    """Score every predictor in every light -> mIoU, (lights, predictors); each frame is read and changed once."""
     classes, total = frames.label_set.num_classes, len(EVERY_LIGHT) * len(frames)
     counts = np.zeros((len(EVERY_LIGHT), len(predictors), classes, classes + 1), np.int64)
     networks = {id(one.networks[0]): one.networks[0] for one in predictors}.values()
     for number, light in enumerate(EVERY_LIGHT):
-        prepare = Change(light, LEVEL if light in CORRUPTIONS else None).preparation
+        prepare = Change(light, 3 if light in CORRUPTIONS else None).preparation
         with ExitStack() as changed:
             for network in networks if light in PAPER else ():
                 changed.enter_context(PAPER[light].on(network))
@@ -114,8 +109,7 @@ def choose(rows: Sequence[dict[str, Any]], tolerance: float) -> InstanceShare | 
     """Take the best in other lights of those that cost at most ``tolerance`` on the frames."""
     plain = rows[0]["as_they_are"]
     allowed = [row for row in rows if row["as_they_are"] >= plain - tolerance]
-    best = max(allowed, key=lambda row: row["other_lights"])
-    share = best["instance_share"]
+    share = max(allowed, key=lambda row: row["other_lights"])["instance_share"]
     return None if share is None else InstanceShare(**share)
 
 
@@ -143,17 +137,14 @@ def _require_source(run: TrainedRun, dataset: DatasetConfig) -> None:
 
 def _domain(dataset: DatasetConfig) -> tuple[str | None, ...]:
     files = dataset.folder and dataset.folder.images
-    names = Path(dataset.names_file).stem if dataset.names_file else None
-    return dataset.name, files, names
+    return dataset.name, files, Path(dataset.names_file).stem if dataset.names_file else None
 
 
 def _table(rows: Sequence[dict[str, Any]], title: str, count: int) -> str:
-    frames = f"{title}, {counted(count, 'frame')}"
-    head = ["share", "stride up to", "norms", frames, "in other lights"]
+    head = ["share", "stride up to", "norms", f"{title}, {counted(count, 'frame')}", "in other lights"]
     lines = []
     for row in rows:
         share = row["instance_share"] or {"share": 0, "finest": "-", "place": "-"}
         scores = (f"{100 * row[key]:.1f}" for key in ("as_they_are", "other_lights"))
-        norms = share["place"] or "all"
-        lines.append([f"{share['share']:g}", str(share["finest"]), norms, *scores])
+        lines.append([f"{share['share']:g}", str(share["finest"]), share["place"] or "all", *scores])
     return "\n".join(markdown_table(head, lines, right=0))

@@ -12,7 +12,6 @@ from segibn.config.schema import RunConfig
 from segibn.data.datasets.catalog import dataset_source
 from segibn.evaluation.rows import Network
 from segibn.files.writing import read_json, sha256_of, write_text
-from segibn.inference.config import InferenceConfig
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD
 from segibn.models.weights.sources import PUBLISHED
 from segibn.report.card import Score, fill, header, read_scores, score_fields
@@ -59,23 +58,15 @@ def write_card(
     if record is not None and (environment := record / "environment.json").is_file():
         fields |= environment_fields(read_json(environment))
     if folder is not None and (folder / "instance_share.json").is_file():
-        fields["preprocessing"] += _share(run)
+        share = asked_share("calibrated", run.checkpoint)
+        if share is not None:
+            taken = f"{share.norms}: {100 * share.share:g} % of mean and variance from the frame"
+            fields["preprocessing"] += f"; with `--instance-share calibrated`, {taken} (chosen on the source domain)"
     fields |= score_fields(found) | {name: Markup(text) for name, text in given.items()}
     text, unstated = fill(fields)
     tags = (run.config.model.backbone.network, run.config.model.head.name)
-    head = header(run.config.name, given.get("licence", ""), titles(run.config), tags, found)
-    write_text(output, head + text)
+    write_text(output, header(run.config.name, given.get("licence", ""), titles(run.config), tags, found) + text)
     return found, unstated
-
-
-def _share(run: TrainedRun) -> str:
-    share = asked_share(InferenceConfig(instance_share="calibrated"), run.checkpoint)
-    if share is None:
-        return ""
-    return (
-        f"; with `--instance-share calibrated`, {share.norms}: {100 * share.share:g} % of mean "
-        "and variance from the frame (chosen on the source domain)"
-    )
 
 
 def network_fields(
@@ -85,8 +76,8 @@ def network_fields(
     model, given = config.model, config.evaluation
     backbone = Network("", model.backbone.network, model.backbone.ibn_title).title
     aux = "" if model.aux_head is None else f"; auxiliary FCN on {model.aux_head.layer} in training"
-    colors = (" ".join(map(str, color)) for color in palette.tolist())
-    rows = [[str(i), *row] for i, row in enumerate(zip(class_names, colors, strict=True))]
+    named = enumerate(zip(class_names, palette.tolist(), strict=True))
+    rows = [[str(i), name, " ".join(map(str, color))] for i, (name, color) in named]
     size = "at their own size"
     if given.input_size is not None:
         size = "resized to {}x{} (H x W)".format(*given.input_size)
@@ -165,8 +156,7 @@ def environment_fields(environment: Mapping[str, Any]) -> dict[str, str]:
 
 def _published(config: RunConfig) -> Any:
     backbone, source = config.model.backbone, config.model.weights
-    ibn = "none" if source == "torchvision" else backbone.ibn
-    return PUBLISHED.get((source, backbone.name, ibn))
+    return PUBLISHED.get((source, backbone.name, "none" if source == "torchvision" else backbone.ibn))
 
 
 def _file_name(path: str) -> str:

@@ -18,8 +18,7 @@ def compare_files(paths: Sequence[Path], how: Resampling, output: Path | None, *
     reference, *others = _load_scores(paths)
     found = [compare_runs(reference, other, how, **allowed) for other in others]
     if output is not None:
-        comparisons = [comparison.to_dict() for comparison in found]
-        write_json(output, {"comparisons": comparisons, **provenance.origin()})
+        write_json(output, {"comparisons": [one.to_dict() for one in found], **provenance.origin()})
     return found
 
 
@@ -37,8 +36,7 @@ def _load_scores(paths: Sequence[Path]) -> list[NamedScores]:
                 f"{printable(path)} is no scores file of one run with its frames; segibn evaluate "
                 "--output and segibn score semseg --json write one"
             )
-        name = printable(path.stem if is_clear else path)
-        loaded.append(NamedScores(name, Scores.from_dict(data, str(path))))
+        loaded.append(NamedScores(printable(path.stem if is_clear else path), Scores.from_dict(data, str(path))))
     return loaded
 
 
@@ -57,8 +55,7 @@ def plot_comparisons(path: Path, found: Sequence[Comparison]) -> None:
         for one in found
     }
     frames = counted(first.num_frames, "frame")
-    title = f"IoU against {first.a.title}, {frames}, {100 * first.how.level:g} %"
+    title = f"IoU against {first.a.title}, {frames}, {100 * first.how.level:g} % intervals"
     unit = "difference in points of IoU (filled: interval and test agree that there is one)"
     warnings = dict.fromkeys(text for comparison in found for text in comparison.warnings)
-    chart = difference_chart(bars, rows, f"{title} intervals", unit, list(warnings))
-    write_image(path, pixels(chart))
+    write_image(path, pixels(difference_chart(bars, rows, title, unit, list(warnings))))

@@ -52,8 +52,7 @@ def convert(
     if output.suffix == ".pth":
         return _to_robustnet(source, output, variant)
     model, config, meta = load_segmenter(source)
-    count = write_safetensors(output, model, config, meta)
-    return f"{count} tensors of {config.name}"
+    return f"{write_safetensors(output, model, config, meta)} tensors of {config.name}"
 
 
 def _to_segibn(source: Path, content: State, state: State, output: Path, stride: int | None, trained_on: str) -> str:
@@ -69,8 +68,7 @@ def _to_segibn(source: Path, content: State, state: State, output: Path, stride:
     config = _run_config(output.stem, kind, trained_on)
     with torch.device("meta"):
         model = build_segmenter(config.model, kind.num_classes)
-    differences = compare_states(model.state_dict(), ours)
-    if differences:
+    if differences := compare_states(model.state_dict(), ours):
         raise CheckpointError(
             f"{source} is not RobustNet's {kind.backbone} ({kind.variant}), or not the whole of "
             f"it; here with this package's names:\n{shortened(differences)}"
@@ -78,24 +76,16 @@ def _to_segibn(source: Path, content: State, state: State, output: Path, stride:
     model.load_state_dict(ours, assign=True)
     origin = {"format": _ORIGIN, "variant": kind.variant, "folded": robustnet.folded(state)}
     origin |= {key: content[key] for key in ("epoch", "mean_iu") if key in content}
-    save_checkpoint(
-        output,
-        model=model,
-        config=config,
-        classes=ClassTable("cityscapes19", CITYSCAPES.class_names, CITYSCAPES.palette.tolist()),
-        iteration=config.optim.iterations,
-        training=None,
-        origin=origin,
-    )
+    classes = ClassTable("cityscapes19", CITYSCAPES.class_names, CITYSCAPES.palette.tolist())
+    more = {"iteration": config.optim.iterations, "training": None, "origin": origin}
+    save_checkpoint(output, model=model, config=config, classes=classes, **more)
     trained = f", epoch {origin['epoch']}" if "epoch" in origin else ""
-    what = f"{kind.backbone}, {kind.variant}{trained}, output stride {kind.output_stride}"
-    return f"{what}; {len(ours)} tensors"
+    return f"{kind.backbone}, {kind.variant}{trained}, output stride {kind.output_stride}; {len(ours)} tensors"
 
 
 def _run_config(name: str, kind: robustnet.RobustNetKind, trained_on: str) -> RunConfig:
     data = {"train": {"name": trained_on, "split": "train"}}
-    tree = {"name": name, "data": data, "model": kind.model_config()}
-    return validate(tree, source="the converted network")
+    return validate({"name": name, "data": data, "model": kind.model_config()}, source="the converted network")
 
 
 def _to_robustnet(source: Path, output: Path, variant: robustnet.Variant | None) -> str:
@@ -104,8 +94,7 @@ def _to_robustnet(source: Path, output: Path, variant: robustnet.Variant | None)
     origin = origin if origin.get("format") == _ORIGIN else {}
     backbone = config.model.backbone
     if backbone.name not in robustnet.BACKBONES:
-        have = ", ".join(robustnet.BACKBONES)
-        raise CheckpointError(f"{source}: RobustNet has no {backbone.name}, only {have}")
+        raise CheckpointError(f"{source}: RobustNet has no {backbone.name}, only {', '.join(robustnet.BACKBONES)}")
     natural = "base" if backbone.ibn != "b" else "ibn" if backbone.ibn_affine else "isw"
     kind = robustnet.RobustNetKind(
         backbone.name,

@@ -23,7 +23,6 @@ from segibn.runs.scoring import Scoring
 from segibn.runs.trained import CPU, TrainedRun
 
 MARKDOWN_FILE, PICTURE_FILE = "cross_domain.md", "comparison.jpg"
-_DRAWN = 2  # frames of each set
 
 
 def cross_domain(
@@ -38,24 +37,10 @@ def cross_domain(
 
     ``output``: folder for the files, which the first rank writes; None writes none.
     ``train_label``: the ``train`` of all rows; None = the run's own, such as ``gta5:train``.
+    ConfigError: the scores could not be compared, or say nothing of generalisation.
     """
     if output is not None:
         writable_folder(output)
-    rows, conditions = score_runs(runs, scoring, train_label)
-    if output is not None and distributed.is_main():
-        write_json(output / ROWS_FILE, rows)
-        write_json(output / CONDITIONS_FILE, conditions | {"published_note": published_note})
-        write_text(output / MARKDOWN_FILE, render_folder(output))
-    return rows
-
-
-def score_runs(
-    runs: Sequence[TrainedRun], scoring: Scoring, train_label: str | None = None
-) -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Score every run on every set -> rows, run by run, and their conditions with all frames.
-
-    ConfigError: the scores could not be compared, or say nothing of generalisation.
-    """
     records = [run.record() | ({"train": train_label} if train_label else {}) for run in runs]
     refuse_equal(runs, records)
     root = scoring.datasets_root
@@ -76,7 +61,12 @@ def score_runs(
                 conditions = circumstances(device, placed.options)
                 rows.append(_row(placed, scoring, label, record))
             run.to(CPU)  # a GPU holds one network at a time
-    return rows, conditions | {"frames": frame_names}
+    if output is not None and distributed.is_main():
+        write_json(output / ROWS_FILE, rows)
+        conditions |= {"frames": frame_names, "published_note": published_note}
+        write_json(output / CONDITIONS_FILE, conditions)
+        write_text(output / MARKDOWN_FILE, render_folder(output))
+    return rows
 
 
 def _row(run: TrainedRun, scoring: Scoring, label: str, record: dict[str, Any]) -> dict[str, Any]:
@@ -110,8 +100,7 @@ def compare_inference(
                 placed = run.asked(way, device)
                 scores = score_run(placed, scoring.sets[label], scoring.datasets_root)
                 found = scores.to_dict()
-                seen_as = found["conditions"]["inference"]
-                rows.append(headline(record, label, found, way=name, inference=seen_as))
+                rows.append(headline(record, label, found, way=name, inference=found["conditions"]["inference"]))
                 conditions = circumstances(device, placed.options)
                 seen[name] = placed.options.to_dict()
                 frames[label] = list(scores.frames)
@@ -169,8 +158,7 @@ def draw_comparison(
     rows: list[SheetRow] = []
     for label, dataset in scoring.sets.items():
         frames = frames_of(first, dataset, scoring.datasets_root)
-        chosen = tuple(spread(frames.samples, _DRAWN))
-        frames = replace(frames, samples=chosen, rank=0, world_size=1)
+        frames = replace(frames, samples=tuple(spread(frames.samples, 2)), rank=0, world_size=1)
         prepare = scoring.preparation(label)
         shown = prepare.over(frames) if prepare else frames
         rows += [(label, image, target, {}) for _, image, target in shown]
@@ -192,6 +180,5 @@ def _one_of_each(runs: Sequence[TrainedRun]) -> dict[str, TrainedRun]:
                 f"{run.checkpoint} and {runs[0].checkpoint} know different classes; one picture "
                 "can only compare networks of the same"
             )
-        kind = Network("", record["network"] if several else "", record["ibn"])
-        found.setdefault(kind.title, run)
+        found.setdefault(Network("", record["network"] if several else "", record["ibn"]).title, run)
     return found

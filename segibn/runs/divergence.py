@@ -50,8 +50,7 @@ def measure_divergence(
     ``domains``: two of label and data set; labels of pixels are not needed. ``output``: folder for
     rows, table and chart; None writes none. ``most_frames``: of each domain, evenly spread.
     """
-    indexed = [(label, index_dataset(dataset, datasets_root)) for label, dataset in domains]
-    samples = [(label, spread(part, most_frames)) for label, part in indexed]
+    samples = [(label, spread(index_dataset(dataset, datasets_root), most_frames)) for label, dataset in domains]
     wanted = max(2, distributed.rank_and_world()[1])
     for label, part in samples:
         if len(part) < wanted:
@@ -92,8 +91,7 @@ def _moments(
     rank, world = distributed.rank_and_world()
     mine = [sample.image for sample in samples[rank::world]]
     require_upright(options, samples, label)
-    title = f"{run.title} on {label}"
-    with FrameProgress(title, len(mine), enabled=distributed.is_main()) as progress:
+    with FrameProgress(f"{run.title} on {label}", len(mine), enabled=distributed.is_main()) as progress:
 
         def images() -> Iterator[np.ndarray]:
             for done, (_, image) in enumerate(map_in_threads(read_image, mine, 4, 4), start=1):

@@ -33,9 +33,6 @@ from segibn.files.writing import writable_folder
 from segibn.labels.label_set import IGNORE_INDEX
 from segibn.text import byte_count, counted, duration
 
-_INDENT = 10
-_MANY_CLASSES = 12
-_DECODED = 4  # training samples that a dry run on a CPU reads, at most
 _SHORT_S = 20.0  # an index of classes that takes less is built at once, of a longer one told
 
 Lines = list[tuple[str, str]]
@@ -45,10 +42,8 @@ Lines = list[tuple[str, str]]
 def try_out(config: RunConfig, datasets_root: Path, output: Path, resume: str | None, columns: int) -> str:
     """Do a dry run on every rank -> its report, as wide as a terminal of so many columns."""
     found = dry_run(config, datasets_root=datasets_root, output=output, resume=resume)
-    wrapper = textwrap.TextWrapper(
-        columns, subsequent_indent=" " * _INDENT, break_long_words=False, break_on_hyphens=False
-    )
-    lines = [wrapper.fill(f"{name:<{_INDENT}}{text}") for name, text in found]
+    how = {"subsequent_indent": " " * 10, "break_long_words": False, "break_on_hyphens": False}
+    lines = [textwrap.fill(f"{name:<10}{text}", columns, **how) for name, text in found]
     # the command that starts the training as this dry run was started
     words = [word for word in shlex.split(provenance.command_line()) if word != "--dry-run"]
     _, processes = distributed.rank_and_world()
@@ -78,7 +73,7 @@ def dry_run(config: RunConfig, *, datasets_root: Path, output: Path, resume: str
         require_same_start(run, first)
         if first == config.optim.iterations:
             raise ConfigError(f"{checkpoint} is the end of its run: nothing is left to train")
-        count = plan.per_process if device.type == "cuda" else min(_DECODED, plan.per_process)
+        count = plan.per_process if device.type == "cuda" else min(4, plan.per_process)
         batch, sample_s = _read_batch(config, data, datasets_root, count, bool(cost))
         if data.val is not None:
             next(iter(data.val), None)
@@ -99,8 +94,7 @@ def dry_run(config: RunConfig, *, datasets_root: Path, output: Path, resume: str
         *([("warning", note)] if note else []),
     ]
     if bool((batch["target"] == IGNORE_INDEX).all()):
-        names = ", ".join(batch["name"])
-        text = f"every pixel of the samples read is ignored ({names}); see the label table"
+        text = f"every pixel of the samples read is ignored ({', '.join(batch['name'])}); see the label table"
         lines.append(("warning", text))
     return lines
 
@@ -110,8 +104,7 @@ def _read_batch(
 ) -> tuple[Batch, float]:
     """The first ``count`` samples of this rank as its loader reads them, and the seconds of one."""
     _, world = distributed.rank_and_world()
-    cache = config.data.cache.replace("memory", "none")
-    changed = {"workers": 0, "half_size_share": 0.0, "cache": cache}
+    changed = {"workers": 0, "half_size_share": 0.0, "cache": config.data.cache.replace("memory", "none")}
     if is_unindexed:
         changed["sampling"] = UniformSampling()
     few = {"global_batch_size": count * world, "iterations": 2, "warmup_iterations": 0}
@@ -129,11 +122,11 @@ def _data_lines(config: RunConfig, found: RunData, cost: dict[str, float]) -> Li
     roles = ["train", *(f"mix {source.share:.0%}" for source in data.mix), "val"]
     counts = [len(one.samples) for one in (*found.sets, found.val) if one is not None]
     sets = [one for one in (*data.sources, data.val) if one is not None]
-    shown = names if len(names) <= _MANY_CLASSES else (*names[:_MANY_CLASSES], "...")
+    shown = names if len(names) <= 12 else (*names[:12], "...")
     sampling = data.sampling.name
     if cost:
         each = ", ".join(f"{title} about {duration(seconds)}" for title, seconds in cost.items())
-        sampling = f"{sampling}; where the classes are will be found at the start: {each}"
+        sampling += f"; where the classes are will be found at the start: {each}"
     parts = zip(roles, sets, counts, strict=False)  # maybe no val
     return [
         *((role, f"{one.title}, {counted(count, 'sample')}") for role, one, count in parts),
@@ -163,13 +156,11 @@ def _device_lines(updater: Updater, trial: Trial) -> Lines:
     size = byte_count(total)
     much = f"about {size}" if reserved is None else f"{size} ({byte_count(reserved)} reserved)"
     of = f", of {byte_count(there)} on the device" if there else ""
-    held = [(name, byte_count(part)) for name, part in trial.memory.items() if part]
-    parts = " + ".join(f"{name} {part}" for name, part in held)
-    parts = parts.replace("average", "moving average")
+    held = " + ".join(f"{name} {byte_count(part)}" for name, part in trial.memory.items() if part)
+    parts = held.replace("average", "moving average")
     lines = [("device", f"{name}, {precision}"), ("memory", f"{much} in each process{of}: {parts}")]
     if reserved is None and 0 < there < total:
-        text = "this machine has less memory than that; lower engine.max_micro_batch"
-        lines.append(("warning", text))
+        lines.append(("warning", "this machine has less memory than that; lower engine.max_micro_batch"))
     return lines
 
 
@@ -195,8 +186,7 @@ def _time_lines(updater: Updater, data: RunData, first: int, update_s: float, sa
     else:
         text += f", {counted(workers, 'loader process', 'loader processes')}"
         if loading_s > update_s:
-            limit = f"{batch / update_s:.1f} samples/s"
-            text += f": slower than the updates, which could take {limit}; see data.cache"
+            text += f": slower than the updates, which could take {batch / update_s:.1f} samples/s; see data.cache"
     return [("duration", whole), ("data", text)]
 
 

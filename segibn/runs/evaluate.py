@@ -57,8 +57,7 @@ def evaluate(
     run = run.asked(inference, place)
     measures: list[Measure] = [*measured(metrics, run.class_names)]
     if pictures is not None:
-        shown = spread(frames_of(run, dataset, datasets_root).samples, picture_count)
-        names = [sample.name for sample in shown]
+        names = [one.name for one in spread(frames_of(run, dataset, datasets_root).samples, picture_count)]
         measures.append(score_pictures(pictures, names, run.palette))
     with distributed.process_group(place):
         scores = score_run(run, dataset, datasets_root, measures=measures)
@@ -79,9 +78,8 @@ def own_set(run: TrainedRun, said: object) -> DatasetConfig:
 def frames_of(run: TrainedRun, dataset: DatasetConfig, datasets_root: Path, *, merging: bool = False) -> Frames:
     """Index a labelled set in the classes of a run, see `eval_frames`; ConfigError: others."""
     with _named(run, dataset):
-        names, table = run.class_names, run.class_map
-        scheme = None if table else run.scheme
-        return eval_frames(dataset, datasets_root, scheme, names, merging=merging, class_map=table)
+        table, scheme = run.class_map, None if run.class_map else run.scheme
+        return eval_frames(dataset, datasets_root, scheme, run.class_names, merging=merging, class_map=table)
 
 
 def score_run(
@@ -93,11 +91,10 @@ def score_run(
     prepare: Preparation | None = None,
 ) -> Scores:
     """Score a run on its device, with progress; see ``engine.scoring.score``."""
-    name = dataset.title
-    title = f"{run.title} on {name}"
+    title = f"{run.title} on {dataset.title}"
     frames = frames_of(run, dataset, datasets_root, merging=not measures)
     with FrameProgress(title, enabled=distributed.is_main()) as show, _named(run, dataset):
-        scores = score(run.predictor, frames, name, measures, prepare=prepare, progress=show)
+        scores = score(run.predictor, frames, dataset.title, measures, prepare=prepare, progress=show)
     if scores.doubt and distributed.is_main():
         print(f"warning: {title}: {scores.doubt}", file=sys.stderr)
     return scores
@@ -105,10 +102,9 @@ def score_run(
 
 def circumstances(device: torch.device, options: InferenceOptions) -> dict[str, Any]:
     """Return what a results file says about how it came to be."""
-    on_gpu = device.type == "cuda"
     return {
         **provenance.origin(),
-        "device": torch.cuda.get_device_name(device) if on_gpu else device.type,
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else device.type,
         "precision": options.precision,
         "inference": options.to_dict(),
         "processes": distributed.rank_and_world()[1],
@@ -121,5 +117,4 @@ def _named(run: TrainedRun, dataset: DatasetConfig) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        where = f"{run.checkpoint} cannot be scored on {dataset.title}"
-        raise ConfigError(f"{where}: {error}") from None
+        raise ConfigError(f"{run.checkpoint} cannot be scored on {dataset.title}: {error}") from None

@@ -24,7 +24,6 @@ from segibn.export.writing import export
 from segibn.files.folders import list_files
 from segibn.files.pictures import read_image
 from segibn.files.writing import write_bytes
-from segibn.inference.config import AS_SCORED, InferenceConfig
 from segibn.inference.options import InferenceOptions, InstanceShare
 from segibn.inference.predictor import Predictor, sharing
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
@@ -34,7 +33,6 @@ from segibn.text import counted
 
 _NOTES = ("config", "classes", "class_names", "palette", "iteration", "versions")
 _IMAGES = (".jpg", ".jpeg", ".png")
-_TIMED_FRAME = (512, 1024)
 
 
 def export_checkpoint(
@@ -45,18 +43,17 @@ def export_checkpoint(
     half: bool,
     calibrate: Path | None,
     time: bool,
-    inference: InferenceConfig = AS_SCORED,
+    share: InstanceShare | str | None,
 ) -> RunConfig:
     """Write a network as the suffix of ``output`` says, print how it compares; -> its config.
 
     ``labels``: the graph takes (N, H, W, 3) uint8 and returns train ids (N, H, W) uint8.
     ``half``: weights in .safetensors have 16 bits, as close as those are.
     ``calibrate``: folder of frames to take the ranges of eight bits from; None = float32.
-    ``time``: print the time of a frame too (.onnx). Of ``inference`` only the share counts.
+    ``time``: print the time of a frame too (.onnx). ``share``: of each frame's own statistics.
     """
     segmenter, config, meta = load_segmenter(checkpoint)
-    share = asked_share(inference, checkpoint)
-    if share is not None:
+    if (share := asked_share(share, checkpoint)) is not None:
         segmenter = sharing(segmenter, share)
     if output.suffix == ".safetensors":
         count = write_safetensors(output, segmenter, config, meta, half)
@@ -64,9 +61,8 @@ def export_checkpoint(
         return config
     description = describe_network(config, meta, labels=labels, share=share)
     if calibrate is not None:
-        frames = calibration_frames(calibrate)
-        share = export_int8(segmenter, output, description, frames, labels=labels)
-        report = f"int8; {share:.2%} of the pixels of frames have the class of float32"
+        agreeing = export_int8(segmenter, output, description, calibration_frames(calibrate), labels=labels)
+        report = f"int8; {agreeing:.2%} of the pixels of frames have the class of float32"
     else:
         write = export_openvino if output.suffix == ".xml" else export
         difference = write(segmenter, output, description, labels=labels)
@@ -85,7 +81,7 @@ def frame_times(segmenter: Segmenter, path: Path, pairs: int = 5) -> str:
     Both take one random frame by turns on the CPU; the network becomes channels-last, in place.
     """
     graph = load_onnx(path)
-    size = InferenceOptions.as_scored(graph.description).size_for(_TIMED_FRAME)
+    size = InferenceOptions.as_scored(graph.description).size_for((512, 1024))
     frame = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     times: dict[Predictor, list[float]] = {Predictor(n, "cpu"): [] for n in (segmenter, graph)}
     for predict in (pairs + 1) * list(times):
@@ -148,10 +144,7 @@ def describe_network(
 def write_safetensors(
     path: Path, segmenter: Segmenter, config: RunConfig, meta: dict[str, Any], half: bool = False
 ) -> int:
-    """Write a network that `load_segmenter` rebuilds from this file alone -> how many tensors.
-
-    CheckpointError: ``half``, and a weight is too large for float16.
-    """
+    """Write a network for `load_segmenter` -> how many tensors; CheckpointError: one is too large for ``half``."""
     from safetensors.torch import save
 
     state = {key: value.contiguous() for key, value in segmenter.state_dict().items()}

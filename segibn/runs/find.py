@@ -40,16 +40,15 @@ def list_models() -> list[str]:
 
 def list_configs() -> list[str]:
     """Return the shipped configs that ``build`` and ``segibn train`` know by name."""
-    parts = ("base", "inference")  # no runs: parents of others, and inference configs
-    return [name for name in shipped_configs() if not set(name.split("/")[:-1]) & set(parts)]
+    parts = {"base", "inference"}  # no runs: parents of others, and inference configs
+    return [name for name in shipped_configs() if not parts.intersection(name.split("/")[:-1])]
 
 
 def find_checkpoint(source: str | Path) -> Path:
     """Return the checkpoint that a file, a run folder (its last) or a name means.
 
     A path that is there comes first, then a shipped network; of a run's name the end is enough,
-    such as "sample_ibn_seed0".
-    CheckpointError: there is none; the message says what there is.
+    such as "sample_ibn_seed0". CheckpointError: there is none; the message says what there is.
     """
     path = Path(source)
     if path.is_dir():
@@ -73,8 +72,7 @@ def datasets_of(folder: Path | None) -> Path | None:
     """Return the data sets' folder that a run was trained on, where it is there."""
     if folder is not None:
         with suppress(OSError, ValueError, LookupError, TypeError):
-            record = json.loads((folder / "environment.json").read_text(encoding="utf-8"))
-            path = Path(record["datasets"])
+            path = Path(json.loads((folder / "environment.json").read_text(encoding="utf-8"))["datasets"])
             return path if path.is_dir() else None
     return None
 
@@ -95,8 +93,7 @@ def _last_of(folder: Path) -> Path:
 def _beside(path: Path) -> str:
     if not path.parent.is_dir():
         return f": there is no folder {printable(path.parent)}"
-    there = (each.name for each in path.parent.iterdir())
-    return did_you_mean(path.name, map(printable, there)) or (
+    return did_you_mean(path.name, (printable(each.name) for each in path.parent.iterdir())) or (
         "; give a run folder (such as runs/gta5_ibn), the name of a run or a file (.pt)"
     )
 
@@ -139,8 +136,7 @@ def _nothing_called(name: str, runs: list[str], given: str) -> str:
             f"segibn.build('{name}')"
         )
     last = {run.rsplit("/", 1)[-1]: run for run in reversed(runs)}
-    beside = _runs_below(Path(given).parent, 1)
-    last |= {printable(run.name): printable(run) for run in beside}
+    last |= {printable(run.name): printable(run) for run in _runs_below(Path(given).parent, 1)}
     names = [*last, *shipped_networks(), *list_configs()]
     close = did_you_mean(Path(name).name, names) or did_you_mean(name, runs)
     for word, full in last.items():

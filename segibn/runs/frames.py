@@ -65,17 +65,13 @@ def _from_array(picture: np.ndarray) -> np.ndarray:
     if picture.dtype == np.uint8 and picture.ndim == 3 and picture.shape[2] == 3 and picture.size:
         return picture
     channels = picture.shape[2] if picture.ndim == 3 else None
-    fix = ""
-    if picture.dtype != np.uint8:
-        fix = "; make its values 0..255 and then image.astype(np.uint8)"
-    elif picture.ndim == 2:
-        fix = "; of a grey one make np.stack([image] * 3, axis=2)"
-    elif picture.ndim == 4:
-        fix = "; give a batch as list(batch)"
-    elif channels == 4:
-        fix = "; of an RGBA one make image[:, :, :3]"
-    elif channels == 1:
-        fix = "; of a grey one make image.repeat(3, axis=2)"
-    elif picture.ndim == 3 and picture.shape[0] == 3:
-        fix = "; this one looks like (3, H, W): give image.transpose(1, 2, 0)"
+    fixes = (
+        (picture.dtype != np.uint8, "; make its values 0..255 and then image.astype(np.uint8)"),
+        (picture.ndim == 2, "; of a grey one make np.stack([image] * 3, axis=2)"),
+        (picture.ndim == 4, "; give a batch as list(batch)"),
+        (channels == 4, "; of an RGBA one make image[:, :, :3]"),
+        (channels == 1, "; of a grey one make image.repeat(3, axis=2)"),
+        (picture.shape[:1] == (3,), "; this one looks like (3, H, W): give image.transpose(1, 2, 0)"),
+    )
+    fix = next((text for applies, text in fixes if applies), "")
     raise ValueError(f"{_WANTED}, got {picture.shape} {picture.dtype}{fix}")

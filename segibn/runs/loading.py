@@ -21,15 +21,17 @@ from segibn.errors import ConfigError, SegibnError
 from segibn.export.exported import load_onnx, read_onnx
 from segibn.inference.config import InferenceConfig
 from segibn.inference.options import InferenceOptions
+from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.class_map import ClassMap
-from segibn.labels.label_set import LabelSet
+from segibn.labels.own_table import spread_colors
 from segibn.models.weights.download import local_path
 from segibn.models.weights.pretrained import find_published
 from segibn.models.weights.sources import RELEASES
 from segibn.runs.find import find_checkpoint
 from segibn.runs.on_hub import find_on_hub
-from segibn.runs.outside import CODE, GRAPH, NOTHING, Said, colors_of, kind_of, require_allowed
+from segibn.runs.outside import CODE, GRAPH, NOTHING, Said, kind_of
 from segibn.runs.trained import TrainedRun
+from segibn.text import printable
 
 Device = torch.device | str | None
 
@@ -63,22 +65,26 @@ def load_any(source: str | Path, said: Said = NOTHING) -> TrainedRun:
     kind = kind_of(source)
     if kind is None:
         return replace(load_checkpoint(source), class_map=table)
-    if kind == GRAPH and KEY in read_onnx(find_checkpoint(source))[1]:
-        return replace(load_graph(find_checkpoint(source)), class_map=table)
+    if kind == GRAPH and KEY in read_onnx(path := find_checkpoint(source))[1]:
+        network = load_onnx(path)
+        about, size = network.description, InferenceOptions.as_scored(network.description)
+        known = about.class_names, about.colors, about.iteration
+        return TrainedRun((network,), *known, source=str(path), options=size, class_map=table)
     if kind == "hf" and (own := find_on_hub(str(source).partition(":")[2])) is not None:
         return replace(load_checkpoint(own), class_map=table)
-    require_allowed(source, said)
+    if kind == CODE and not said.allow_code:
+        raise ConfigError(
+            f"{printable(source)} is Python code, which can do anything: --allow-code runs it; or "
+            "give a run, a file, hf:, torchvision: or smp:"
+        )
     word = str(source) if kind in (GRAPH, CODE) else str(source).partition(":")[2]
     found = load_outside(kind, word, said.names(), said.pixels)
-    return TrainedRun(
-        (found.network,),
-        found.class_names,
-        colors_of(found.class_names),
-        source=str(source) if kind == GRAPH else found.name,
-        options=InferenceOptions(**found.options),
-        files=found.files,
-        class_map=table,
-    )
+    # Cityscapes' colours for its classes, others unlike these
+    known = {info.name: info.color for info in CITYSCAPES.classes if info.name in found.class_names}
+    others = iter(spread_colors(len(found.class_names) - len(known), list(known.values())))
+    palette = np.array([known.get(name) or next(others) for name in found.class_names], np.uint8)
+    how = {"source": str(source) if kind == GRAPH else found.name, "options": InferenceOptions(**found.options)}
+    return TrainedRun((found.network,), found.class_names, palette, files=found.files, class_map=table, **how)
 
 
 def load_checkpoint(source: str | Path) -> TrainedRun:
@@ -90,18 +96,8 @@ def load_checkpoint(source: str | Path) -> TrainedRun:
     return TrainedRun((segmenter,), names, palette, iteration, config, str(path), options)
 
 
-def load_graph(path: Path) -> TrainedRun:
-    """Load an exported graph (.onnx), which ONNX Runtime computes on the CPU."""
-    network = load_onnx(path)
-    said, options = network.description, InferenceOptions.as_scored(network.description)
-    return TrainedRun((network,), said.class_names, said.colors, said.iteration, source=str(path), options=options)
-
-
 def load_averaged(source: str | Path, inference: InferenceConfig, said: Said = NOTHING) -> TrainedRun:
-    """Load a network and the runs that are averaged with it, each once, on the CPU.
-
-    ConfigError: they know different classes, or were scored at different sizes.
-    """
+    """Load a network and the runs averaged with it, each once, on the CPU; ConfigError: other classes or sizes."""
     first = load_any(source, said)
     paths = dict.fromkeys(find_checkpoint(path).resolve() for path in inference.ensemble)
     rest = tuple(load_checkpoint(p) for p in paths if p != first.checkpoint.resolve())
@@ -136,11 +132,13 @@ def build(
     run = load_config(config, overrides)
     weights = _weights_at_hand(run) if weights is None else weights
     run = run.model_copy(update={"model": run.model.model_copy(update={"weights": weights})})
-    classes = _classes_of(run)
-    segmenter = build_segmenter(run.model, classes.num_classes)
-    names, palette = classes.class_names, classes.palette.copy()
-    options = InferenceOptions.as_scored(run.evaluation)
-    built = TrainedRun((segmenter,), names, palette, 0, run, run.name, options)
+    train, scheme = run.data.train, run.data.classes
+    try:
+        classes = build_label_set(train, scheme)
+    except SegibnError:  # what the files hold decides how they are read, not which classes
+        classes = scheme_label_set(scheme_of(train.name, scheme))
+    segmenter, options = build_segmenter(run.model, classes.num_classes), InferenceOptions.as_scored(run.evaluation)
+    built = TrainedRun((segmenter,), classes.class_names, classes.palette.copy(), 0, run, run.name, options)
     return built.to(default_device() if device is None else device)
 
 
@@ -162,14 +160,6 @@ def _weights_at_hand(run: RunConfig) -> str:
         stacklevel=3,
     )
     return "none"
-
-
-def _classes_of(run: RunConfig) -> LabelSet:
-    train, classes = run.data.train, run.data.classes
-    try:
-        return build_label_set(train, classes)
-    except SegibnError:  # what the files hold decides how they are read, not which classes
-        return scheme_label_set(scheme_of(train.name, classes))
 
 
 def device_of(name: str | None) -> torch.device:

@@ -42,8 +42,7 @@ def trained() -> Iterator[Row]:
         known = max((len(content["class_names"]) for content in scores.values()), default=0)
         found = [f"{title} {format_percent(content['miou'])}" for title, content in scores.items()]
         size = byte_count(find_checkpoint(folder).stat().st_size)
-        classes = counted(known, "class", "classes") if known else ""
-        yield name, classes, size, ", ".join(found) or "not scored", ""
+        yield name, counted(known, "class", "classes") if known else "", size, ", ".join(found) or "not scored", ""
 
 
 def published() -> Iterator[Row]:

@@ -4,20 +4,15 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from segibn.errors import ConfigError
 from segibn.labels import CLASS_SCHEMES
-from segibn.text import printable, read_small_text
-
-if TYPE_CHECKING:
-    import numpy as np
+from segibn.text import read_small_text
 
 KINDS = ("hf", "hf-384", "torchvision", "smp")
 CODE, GRAPH = "code", "onnx"
 _NAMELESS = ("torchvision", "smp", CODE, GRAPH)  # whose files need not say what classes are called
 _CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
-_MAX_BYTES = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -48,7 +43,7 @@ class Said:
             from segibn.data.datasets.catalog import scheme_label_set
 
             return scheme_label_set(self.class_names).class_names
-        text = read_small_text(Path(self.class_names), _MAX_BYTES, ConfigError)
+        text = read_small_text(Path(self.class_names), 1 << 16, ConfigError)
         return tuple(line.strip() for line in text.splitlines() if line.strip())
 
 
@@ -64,24 +59,3 @@ def kind_of(source: str | Path) -> str | None:
         return GRAPH
     is_code = isinstance(source, str) and _CODE.fullmatch(source) and not Path(source).exists()
     return CODE if is_code else None
-
-
-def require_allowed(source: str | Path, said: Said) -> None:
-    """Raise ConfigError where Python code would be run that nobody allowed."""
-    if kind_of(source) == CODE and not said.allow_code:
-        raise ConfigError(
-            f"{printable(source)} is Python code, which can do anything: --allow-code runs it; or "
-            "give a run, a file, hf:, torchvision: or smp:"
-        )
-
-
-def colors_of(class_names: tuple[str, ...]) -> "np.ndarray":
-    """Return (K, 3) uint8 RGB: Cityscapes' colours for its classes, others unlike these."""
-    import numpy as np
-
-    from segibn.labels.cityscapes import CITYSCAPES
-    from segibn.labels.own_table import spread_colors
-
-    known = {info.name: info.color for info in CITYSCAPES.classes if info.name in class_names}
-    others = iter(spread_colors(len(class_names) - len(known), list(known.values())))
-    return np.array([known[name] if name in known else next(others) for name in class_names], np.uint8)

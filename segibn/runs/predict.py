@@ -28,14 +28,11 @@ from segibn.media.predicting import Tally, Work
 from segibn.media.sources import Source
 from segibn.media.video import VideoReader
 from segibn.runs.loading import device_of, load_any, load_averaged
-from segibn.runs.outside import GRAPH, NOTHING, Said, kind_of
+from segibn.runs.outside import GRAPH, Said, kind_of
 from segibn.runs.trained import TrainedRun
 from segibn.runs.wanted import Wanted
 from segibn.text import counted
 from segibn.text.progress import FrameProgress
-
-_LEAST_SHARE = 0.001  # of the pixels, for a class to be named
-_FEW = 8  # images whose size is looked at
 
 
 @dataclass(frozen=True)
@@ -58,8 +55,7 @@ class Report:
     def shares(self) -> dict[str, float]:
         """Class -> its share of all pixels, the largest first."""
         shares = (self.tally.pixels / max(1, self.tally.pixels.sum())).tolist()
-        pairs = zip(self.class_names, shares, strict=True)
-        return dict(sorted(pairs, key=lambda pair: -pair[1]))
+        return dict(sorted(zip(self.class_names, shares, strict=True), key=lambda pair: -pair[1]))
 
     @property
     def exit_code(self) -> int:
@@ -74,8 +70,8 @@ class Report:
             return f"interrupted: {files}; the same command with --resume resumes it\n"
         if not self.faults:
             return ""
-        many = counted(len(self.faults), "file")
-        return f"{many} failed (also in {folder / 'failed.txt'}):\n{format_faults(self.faults)}\n"
+        many = f"{counted(len(self.faults), 'file')} failed (also in {folder / 'failed.txt'})"
+        return f"{many}:\n{format_faults(self.faults)}\n"
 
     def advice(self) -> str:
         """Say what a person does next."""
@@ -93,10 +89,9 @@ class Report:
         if not (tally.frames or tally.earlier):
             return "no frame could be predicted\n"
         before = f", {tally.earlier} more were done before" if tally.earlier else ""
-        frames = counted(tally.frames, "frame")
-        named = [f"{name} {n:.1%}" for name, n in self.shares.items() if n >= _LEAST_SHARE]
-        lines = [f"{frames} in {self.seconds:.1f} s ({self.speed:.1f} frames/s){before}"]
-        lines.append(f"share of pixels: {', '.join(named)}")
+        speed = f"{self.seconds:.1f} s ({self.speed:.1f} frames/s)"
+        named = [f"{name} {n:.1%}" for name, n in self.shares.items() if n >= 0.001]
+        lines = [f"{counted(tally.frames, 'frame')} in {speed}{before}", f"share of pixels: {', '.join(named)}"]
         for kind, name in FOLDERS.items():
             made = f" ({codec.title}; {codec.plays})" if kind == "video" else ""
             lines += [f"  {shown(folder / name)}{made}"] if (folder / name).is_dir() else []
@@ -105,7 +100,6 @@ class Report:
     def write(self) -> None:
         """Write summary.json and, if files failed, failed.txt."""
         folder, failed = self.outputs.folder, self.outputs.folder / "failed.txt"
-        faults = [{"file": shown(f.path), "reason": f.reason, "fix": f.fix} for f in self.faults]
         summary = {
             "command": provenance.command_line(),
             "versions": provenance.versions(),
@@ -115,7 +109,7 @@ class Report:
             "frames_per_s": round(self.speed, 3),
             "class_shares": self.shares,
             "class_names": list(self.class_names),
-            "failed": faults,
+            "failed": [{"file": shown(f.path), "reason": f.reason, "fix": f.fix} for f in self.faults],
         }
         write_json(folder / "summary.json", summary)
         failed.unlink(missing_ok=True)
@@ -124,12 +118,7 @@ class Report:
 
 
 def predict_all(
-    source: str,
-    sources: Sequence[Source],
-    wanted: Wanted,
-    how: InferenceConfig,
-    device: str | None,
-    said: Said = NOTHING,
+    source: str, sources: Sequence[Source], wanted: Wanted, how: InferenceConfig, device: str | None, said: Said
 ) -> Report:
     """Predict sources; prints at which size they are seen. Ctrl-C ends it with whole files.
 
@@ -142,7 +131,10 @@ def predict_all(
         )
     codec = wanted.codec(sources) or CODECS["mpeg4"]
     run = _load(source, how, device, said)
-    _say_size(run, sources)
+    sizes = _some_sizes(sources)
+    run.options.require_upright(sizes, shown(sources[0].root))
+    if sizes:
+        print(run.options.describe_size(sizes[0]) + ("; there are other sizes" if len(set(sizes)) > 1 else ""))
     drawn = chosen_classes(run.class_names, wanted.classes)
     palette = distinct_palette(run.class_names) if wanted.palette == "distinct" else run.palette
     shown_as = (wanted.save, wanted.alpha, run.class_names, wanted.marks, wanted.video_shows, codec)
@@ -157,7 +149,10 @@ def predict_all(
         FrameProgress("predict", len(sources)) as progress,
     ):
         work = Work(predict, batch_size, outputs, journal, faults, is_out_of_memory, progress)
-        _write_legend(run, outputs, sources)
+        kinds = {kind for source in sources for kind in kinds_of(outputs.save, source.is_video)}
+        if kinds - {"labels", "confidence"}:
+            names = [run.class_names[train_id] for train_id in np.flatnonzero(outputs.drawn)]
+            write_image(outputs.folder / LEGEND, legend(names, outputs.palette[outputs.drawn]))
         try:
             work.run(sources)
         except KeyboardInterrupt:
@@ -185,28 +180,11 @@ def _load(source: str, inference: InferenceConfig, device: str | None, said: Sai
     return run.asked(inference, device_of(device))
 
 
-def _say_size(run: TrainedRun, sources: Sequence[Source]) -> None:
-    """Refuse an input size that is turned, and print at which size frames are seen."""
-    sizes = _some_sizes(sources)
-    run.options.require_upright(sizes, shown(sources[0].root))
-    if sizes:
-        others = "; there are other sizes" if len(set(sizes)) > 1 else ""
-        print(run.options.describe_size(sizes[0]) + others)
-
-
-def _write_legend(run: TrainedRun, outputs: Outputs, sources: Sequence[Source]) -> None:
-    """Write the colours of the classes, unless label maps are all that is written."""
-    kinds = {kind for source in sources for kind in kinds_of(outputs.save, source.is_video)}
-    if kinds - {"labels", "confidence"}:
-        names = [run.class_names[train_id] for train_id in np.flatnonzero(outputs.drawn)]
-        write_image(outputs.folder / LEGEND, legend(names, outputs.palette[outputs.drawn]))
-
-
 def _some_sizes(sources: Sequence[Source]) -> list[tuple[int, int]]:
     """(H, W) of a few images, or of the first video; what cannot be read is left to prediction."""
     images = [source for source in sources if not source.is_video]
     sizes: list[tuple[int, int]] = []
-    for source in (images or sources)[:: max(1, len(images) // _FEW)]:
+    for source in (images or sources)[:: max(1, len(images) // 8)]:
         with suppress(SegibnError):
             if images:
                 sizes.append(image_size(source.path))
@@ -220,7 +198,6 @@ def _settings(run: TrainedRun, wanted: Wanted) -> dict[str, Any]:
     """Return what every file in the output depends on; a batch's size is not part of it."""
     inference = run.options.to_dict()
     inference.pop("batch_size")
-    hashes = [one.sha256 for one in (run, *run.others)]
     drawing = ("save", "alpha", "marks", "palette", "classes", "video_shows", "video_codec")
     own = {name: getattr(wanted, name) for name in drawing}
-    return {"model_sha256": hashes, "inference": inference, **own}
+    return {"model_sha256": [one.sha256 for one in (run, *run.others)], "inference": inference, **own}

@@ -63,9 +63,8 @@ class Prediction:
 
     def shares(self) -> dict[str, float]:
         """Return the fraction of the frame's pixels that each class covers."""
-        counts = np.bincount(self.train_ids.ravel(), minlength=len(self.class_names))
-        pairs = zip(self.class_names, counts, strict=True)
-        return {name: float(count) / self.train_ids.size for name, count in pairs}
+        shares = np.bincount(self.train_ids.ravel(), minlength=len(self.class_names)) / self.train_ids.size
+        return dict(zip(self.class_names, shares.tolist(), strict=True))
 
     def label_ids(
         self, dataset: str | None = None, encoding: str | None = None, label_map: str | None = None
@@ -98,8 +97,7 @@ class Prediction:
     def picture(self, kind: Kind = "overlay") -> np.ndarray:
         """Return one of the pictures that ``save`` writes: (H, W, 3) uint8 RGB."""
         if kind == "side_by_side":
-            row = [self.image, self.overlay(), self.colors()]
-            return drawing.panel([row], ["frame", "overlay", "classes"])
+            return drawing.panel([[self.image, self.overlay(), self.colors()]], ["frame", "overlay", "classes"])
         return self.colors() if kind == "colors" else self.overlay()
 
     def save(self, path: str | Path, kind: Kind = "overlay") -> Path:
@@ -134,8 +132,7 @@ class Prediction:
         how = cv2.INTER_AREA if width > _NOTEBOOK_WIDTH else cv2.INTER_NEAREST
         shown = cv2.resize(self.overlay(), size, interpolation=how)
         present = np.unique(self.train_ids)
-        names = [self.class_names[index] for index in present]
-        sheet = drawing.with_legend(shown, names, self.palette[present])
+        sheet = drawing.with_legend(shown, [self.class_names[index] for index in present], self.palette[present])
         buffer = io.BytesIO()
         Image.fromarray(sheet).save(buffer, "PNG")
         return buffer.getvalue()

@@ -13,47 +13,38 @@ from segibn.runs.find import datasets_of
 from segibn.text import counted
 
 Pairs = list[tuple[str, str]]
-FindDatasets = Callable[[Path | None], Path]
-"""Folder that a run was trained with -> folder above the data sets."""
 
 
 def write_report(
-    report: Report, output: Path, title: str, frames: int, find: FindDatasets, device: str | None
+    report: Report, output: Path, title: str, frames: int, find: Callable[[Path | None], Path], device: str | None
 ) -> list[str]:
     """Complete a report of ``read_inputs``, write its page -> what is missing on it, as sentences.
 
-    ``frames``: how many of the worst and of the best a run shows; 0 = no network is loaded.
+    ``frames``: how many of the worst and of the best a run shows; 0 = no network is loaded. ``find``:
+    folder that a run was trained with -> folder above the data sets.
     """
     for source in report.runs:
-        _complete(source, frames, find, device)
+        iteration = source.record.get("iteration")
+        if frames and source.checkpoint is None:
+            source.no_frames = (
+                f"{source.title}: no frames, since there is no checkpoint beside the scores. Give the "
+                "run that they are of too: segibn report RUN SCORES.json --datasets DIR"
+            )
+        elif frames:
+            from segibn.runs.report_frames import add_frames  # torch, only where frames are predicted
+
+            try:
+                iteration = add_frames(source, find(datasets_of(source.folder)), frames, device)
+            except SegibnError as error:
+                source.no_frames = f"{source.title}: no frames. {error}"
+        if source.palette is None and source.class_names:
+            folder = None if source.config is None else source.config.data.train.folder
+            own = {row.train_id: row.color for row in reversed(folder.labels if folder else ()) if row.color}
+            source.palette = palette_of(source.class_names, own)
+        source.facts, source.provenance = _facts(source, iteration), _provenance(source)
     write_text(output, build_page(report, title))
     notes = [note for source in report.runs for note in (*source.notes, source.no_frames)]
     return [note for note in notes if note]
-
-
-def _complete(source: Source, frames: int, find: FindDatasets, device: str | None) -> None:
-    """Add frames where they are wanted and possible, or why not; then what the page says."""
-    iteration = source.record.get("iteration")
-    if frames and source.checkpoint is None:
-        source.no_frames = (
-            f"{source.title}: no frames, since there is no checkpoint beside the scores. Give the "
-            "run that they are of too: segibn report RUN SCORES.json --datasets DIR"
-        )
-    elif frames:
-        from segibn.runs.report_frames import add_frames  # torch, only where frames are predicted
-
-        try:
-            root = find(datasets_of(source.folder))
-            iteration = add_frames(source, root, frames, device)
-        except SegibnError as error:
-            source.no_frames = f"{source.title}: no frames. {error}"
-    if source.palette is None and source.class_names:
-        folder = None if source.config is None else source.config.data.train.folder
-        table = () if folder is None else folder.labels
-        own = {row.train_id: row.color for row in reversed(table) if row.color}
-        source.palette = palette_of(source.class_names, own)
-    source.facts = _facts(source, iteration)
-    source.provenance = _provenance(source)
 
 
 def _facts(source: Source, done: object) -> Pairs:
@@ -69,8 +60,7 @@ def _facts(source: Source, done: object) -> Pairs:
     parts = [network.title, *([str(head)] if head else [])] if network else []
     facts = [("network", ", ".join(parts)), ("trained on", str(trained or ""))]
     if scores is not None:
-        frames = counted(scores.num_images, "frame")
-        facts.append(("scored on", f"{scores.conditions.evaluation_set}, {frames}"))
+        facts.append(("scored on", f"{scores.conditions.evaluation_set}, {counted(scores.num_images, 'frame')}"))
         if "-share" in (shown := scores.conditions.inference):
             facts.append(("of each frame's statistics", shown.partition("-share")[2]))
     if done is None and source.curve is not None and source.curve.iterations.size:

@@ -17,7 +17,7 @@ from segibn.evaluation.metrics import class_counts
 from segibn.files.writing import sha256_of
 from segibn.inference.options import InferenceOptions
 from segibn.report.content import FrameView, Source
-from segibn.report.frames import Choice, choose_frames, view_frame
+from segibn.report.frames import choose_frames, view_frame
 from segibn.runs.evaluate import circumstances, frames_of, score_run
 from segibn.runs.loading import device_of, load_checkpoint
 from segibn.runs.sets import parse_evaluation_set
@@ -35,8 +35,7 @@ def add_frames(source: Source, root: Path, count: int, device: str | None) -> in
     run = load_checkpoint(source.checkpoint)
     if source.record.get("ensemble"):
         raise SegibnError("its scores are those of several networks; frames are shown for one")
-    dataset = _dataset_of(source, run)
-    options = _options_of(source.record, run)
+    dataset, options = _dataset_of(source, run), _options_of(source.record, run)
     frames = replace(frames_of(run, dataset, root), rank=0, world_size=1)
     run = run.to(device_of(device), options)
     views = _views(source, run, frames, count)
@@ -58,8 +57,7 @@ def _views(source: Source, run: TrainedRun, frames: Frames, count: int) -> list[
     samples = tuple(sample for sample in frames.samples if sample.name in chosen)
     if len(samples) != len(chosen):
         return None
-    known = scores.frame_counts.of(list(chosen)).counts
-    expected = dict(zip(chosen, known, strict=True))
+    expected = dict(zip(chosen, scores.frame_counts.of(list(chosen)).counts, strict=True))
     trusted = source.record.get("checkpoint_sha256") == sha256_of(run.checkpoint)
     views: dict[str, FrameView] = {}
     for (name, image, target), pred in run.predictor.over(replace(frames, samples=samples)):
@@ -67,8 +65,7 @@ def _views(source: Source, run: TrainedRun, frames: Frames, count: int) -> list[
         differing = int(np.abs(own - expected[name]).sum())
         if not trusted and differing > _TOLERANCE * target.size:
             return None
-        choice: Choice = chosen[name]
-        views[name] = view_frame(choice, image, target, pred, run.palette, policy)
+        views[name] = view_frame(chosen[name], image, target, pred, run.palette, policy)
     return [views[name] for name in chosen]
 
 

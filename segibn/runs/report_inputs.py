@@ -25,10 +25,7 @@ _RUN_FILES = ("config.yaml", "metrics.jsonl", "checkpoints/last.pt")
 
 
 def read_inputs(paths: Sequence[Path]) -> Report:
-    """Read all paths; scores files join the runs whose checkpoint they are of.
-
-    SegibnError: a path is nothing that a report can be made from.
-    """
+    """Read all paths; scores files join the runs whose checkpoint they are of. SegibnError: one is none of these."""
     found, loose = Report(), []
     for path in paths:
         if path.is_dir() or path.suffix != ".json":
@@ -85,13 +82,11 @@ def _add_file(found: Report, path: Path) -> list[Source]:
         note = str(conditions.get("published_note") or "")
         found.tables.append(CrossDomain(content, conditions.get("dataset_of") or {}, note))
         return []
-    compared = content.get("comparisons") if isinstance(content, dict) else None
-    if isinstance(compared, list):
-        found.comparisons += compared
+    if isinstance(content, dict) and isinstance(content.get("comparisons"), list):
+        found.comparisons += content["comparisons"]
         return []
     if isinstance(content, dict) and "confusion" in content:
-        scores = Scores.from_dict(content, str(path))
-        return [Source(path.stem, record=content, scores=scores, scores_file=path)]
+        return [Source(path.stem, record=content, scores=Scores.from_dict(content, str(path)), scores_file=path)]
     raise SegibnError(
         f"{path}: no scores of `segibn evaluate --output` or `segibn score --output`, no "
         f"{ROWS_FILE} of `segibn cross-domain` and no file of `segibn compare --output`"
@@ -101,9 +96,8 @@ def _add_file(found: Report, path: Path) -> list[Source]:
 def read_run(folder: Path) -> Source:
     """Read what a run folder holds; nothing of it has to be there."""
     source = Source(folder.resolve().name, folder=folder)
-    notes = source.notes
-    unusable = "The config of the run cannot be used: {}"
-    source.config = _attempt(notes, unusable, load_config, folder / "config.yaml")
+    notes, config = source.notes, folder / "config.yaml"
+    source.config = _attempt(notes, "The config of the run cannot be used: {}", load_config, config)
     source.environment = _optional_json(folder / "environment.json", notes)
     source.curve = _attempt(notes, "No learning curve: {}.", read_curve, folder, source.title)
     own = None if source.config is None else source.config.data.val

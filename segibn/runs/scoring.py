@@ -41,8 +41,8 @@ class Scoring:
         run = replace(run, options=InferenceOptions(*size)).asked(self.inference, place)
         if not run.options.is_single_view:
             return run
-        windows = {"window": given.window, "stride": given.stride}
-        return run.to(place, replace(run.options, scales=(1.0,), flip=False, **windows))
+        views = {"window": given.window, "stride": given.stride, "scales": (1.0,), "flip": False}
+        return run.to(place, replace(run.options, **views))
 
     def preparation(self, label: str) -> Preparation | None:
         """Return how the protocol resizes and cuts the frames and label maps of a set."""
@@ -56,7 +56,6 @@ class Scoring:
         given, dataset = PROTOCOLS[self.protocol or ""], self.sets[label]
         options, config = run.options, run.config
         said = (NOT_STATED, {}) if config is None else (config.data.title, config.model_dump())
-        found = run_deviations(given, *said, selection)
         height = options.input_height
         done = {
             "test": dataset.title,
@@ -69,7 +68,7 @@ class Scoring:
             "precision": options.precision,
         }
         test = protocol_test(self.protocol, dataset)
-        return found | evaluation_deviations(given, test, label, done)
+        return run_deviations(given, *said, selection) | evaluation_deviations(given, test, label, done)
 
     def selection(self, run: TrainedRun) -> str:
         """Return "last", "chosen-on-target", "best-on-source" or "iteration-N-of-M".

@@ -54,8 +54,7 @@ def _changed(own: dict[str, Any], values: dict[str, Any]) -> DatasetConfig:
     try:
         return DatasetConfig.model_validate(own | given)
     except ValidationError as error:
-        reasons = (item["msg"].removeprefix("Value error, ") for item in error.errors())
-        raise ConfigError("; ".join(reasons)) from None
+        raise ConfigError("; ".join(one["msg"].removeprefix("Value error, ") for one in error.errors())) from None
 
 
 def _require_split(dataset: DatasetConfig, split: str, datasets_root: Path) -> None:
@@ -102,9 +101,8 @@ def parse_evaluation_set(text: str) -> DatasetConfig:
     name, slash, label_map = name_and_map.partition("/")
     if not (name and colon and split) or (at and not names_file):
         raise ConfigError(f"'{printable(text)}': write NAME:SPLIT, NAME:SPLIT@NAMES_FILE or NAME/LABEL_MAP:SPLIT")
-    values = {"names_file": names_file or None, "label_map": label_map if slash else None}
     try:
-        return named_set(name, split=split, **values)
+        return named_set(name, split=split, names_file=names_file or None, label_map=label_map if slash else None)
     except (ConfigError, DatasetError) as error:
         raise ConfigError(f"'{printable(text)}': {error}") from error
 
@@ -145,8 +143,8 @@ def protocol_sets(name: str | None, on: Sequence[str] | None) -> dict[str, Datas
     found = {}
     for text, (label, dataset) in zip(on, parse_labelled_sets(on).items(), strict=True):
         if (test := protocol_test(name, dataset)) is not None:
-            is_theirs = "=" not in text and dataset.label_map in (None, test.label_map)
-            if is_theirs and dataset.names_file is None:
+            is_theirs = dataset.names_file is None and dataset.label_map in (None, test.label_map)
+            if is_theirs and "=" not in text:
                 label = test.label
             if dataset.label_map is None:
                 dataset = dataset.model_copy(update={"label_map": test.label_map})

@@ -101,8 +101,10 @@ def stress(
         for run in runs:
             placed = run.asked(inference, place)
             for change in changes:
-                found = _score(placed, change, dataset, datasets_root, metrics)
-                row = {"transform": change.name, "level": change.level}
+                shift, measures = PAPER.get(change.name), measured(metrics, run.class_names)
+                with shift.on(placed.predictor.networks[0]) if shift else nullcontext():
+                    scores = score_run(placed, dataset, datasets_root, measures=measures, prepare=change.preparation)
+                found, row = scores.to_dict(), {"transform": change.name, "level": change.level}
                 more = {"details": found["details"]} if metrics else {}
                 rows.append(row | headline(run.record(), label, found, **more))
             conditions = circumstances(place, placed.options) | {"seed": seed or 0}
@@ -124,23 +126,12 @@ def stress(
     return table
 
 
-def _score(
-    run: TrainedRun, change: Change, dataset: DatasetConfig, root: Path, metrics: Sequence[str]
-) -> dict[str, Any]:
-    shift, network = PAPER.get(change.name), run.predictor.networks[0]
-    measures = measured(metrics, run.class_names)
-    with nullcontext() if shift is None else shift.on(network):
-        scores = score_run(run, dataset, root, measures=measures, prepare=change.preparation)
-    return scores.to_dict()
-
-
 def _changes(given: Sequence[str], levels: Sequence[int] | None, seed: int | None) -> Iterator[Change]:
     known = [name for names in GROUPS.values() for name in names]
     for name in given:
         if name not in known and name not in GROUPS:
-            hint = did_you_mean(name, [*known, *GROUPS])
-            hint = hint or f": there are {', '.join(known)}, and all of {', '.join(GROUPS)}"
-            raise ConfigError(f"--corruptions {printable(name)}{hint}")
+            there = f": there are {', '.join(known)}, and all of {', '.join(GROUPS)}"
+            raise ConfigError(f"--corruptions {printable(name)}{did_you_mean(name, [*known, *GROUPS]) or there}")
     named = {part for name in given for part in GROUPS.get(name, (name,))} or set(known)
     for option, value in (("levels", levels), ("seed", seed)):
         if value is not None and not named & set(CORRUPTIONS):

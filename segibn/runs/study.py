@@ -3,7 +3,6 @@
 import itertools
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,8 +13,6 @@ from segibn.text import printable
 from segibn.text.plain_data import parse_yaml
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from segibn.runs.trained import TrainedRun
 
 _SUFFIXES = {"none": "none", "a": "ibn"}  # variant of IBN -> how the name of its config ends
@@ -70,64 +67,49 @@ def _named(overrides: Sequence[str]) -> str:
     return re.sub(r"[^\w.]+", "-", key.rsplit(".", 1)[-1] + value).strip("-")
 
 
-@dataclass(frozen=True, eq=False)
-class Beginnings:
-    """Trained networks that trainings start from: ``init_from`` is that of the same network, and seed."""
+def start_from(config: RunConfig, runs: Sequence["TrainedRun"], datasets_root: Path) -> RunConfig:
+    """Return a config whose ``init_from`` is the run of its network and seed, named after that.
 
-    runs: Sequence["TrainedRun"]
-    datasets_root: Path
+    ConfigError: none, or several, have its network. CheckpointError: weights do not fit.
+    """
+    import torch
 
-    def of(self, config: RunConfig) -> RunConfig:
-        """Return a config that starts from its source, named after it.
+    from segibn.builders.models import build_segmenter
+    from segibn.builders.sets import training_sets
+    from segibn.builders.transfer import plan_transfer
 
-        ConfigError: none, or several, have its network. CheckpointError: weights do not fit.
-        """
-        from segibn.builders.transfer import plan_transfer
-
-        if config.init_from is not None:
-            raise ConfigError(f"{config.name}: leave init_from to --from")
-        fitting = [run for run in self.runs if _network(run.training) == _network(config)]
-        chosen = [run for run in fitting if run.training.seed == config.seed] or fitting
-        if len(chosen) != 1:
-            wanted = f"{config.name} ({_network(config)}, seed {config.seed})"
-            listed = ", ".join(f"{run.checkpoint} ({_network(run.training)})" for run in chosen or self.runs)
-            many = "several sources" if chosen else "no source"
-            raise ConfigError(f"--from has {many} for {wanted}: {listed}; give one of its network and seed")
-        (source,) = chosen
-        names, state = _outline(config, self.datasets_root)
-        given = {key: value.to("meta") for key, value in source.module.state_dict().items()}
-        try:
-            report = plan_transfer(state, given, names, source.class_names, source=source.source)
-        except CheckpointError as error:
-            raise CheckpointError(f"{config.name} cannot start from its source. {error}") from None
-        print(f"{config.name}, seed {config.seed}: {report.summary()}")
-        tree = config.model_dump(mode="json") | {"init_from": source.source}
-        return validate(tree | {"name": f"{config.name}_from_{source.training.name}"}, source=config.name)
+    if config.init_from is not None:
+        raise ConfigError(f"{config.name}: leave init_from to --from")
+    fitting = [run for run in runs if _network(run.training) == _network(config)]
+    chosen = [run for run in fitting if run.training.seed == config.seed] or fitting
+    if len(chosen) != 1:
+        wanted = f"{config.name} ({_network(config)}, seed {config.seed})"
+        listed = ", ".join(f"{run.checkpoint} ({_network(run.training)})" for run in chosen or runs)
+        many = "several sources" if chosen else "no source"
+        raise ConfigError(f"--from has {many} for {wanted}: {listed}; give one of its network and seed")
+    (source,) = chosen
+    names = training_sets(config.data, datasets_root)[0].label_set.class_names
+    with torch.device("meta"):
+        model = build_segmenter(config.model.model_copy(update={"weights": "none"}), len(names))
+    given = {key: value.to("meta") for key, value in source.module.state_dict().items()}
+    try:
+        report = plan_transfer(model.state_dict(), given, names, source.class_names, source=source.source)
+    except CheckpointError as error:
+        raise CheckpointError(f"{config.name} cannot start from its source. {error}") from None
+    print(f"{config.name}, seed {config.seed}: {report.summary()}")
+    tree = config.model_dump(mode="json") | {"init_from": source.source}
+    return validate(tree | {"name": f"{config.name}_from_{source.training.name}"}, source=config.name)
 
 
 def _network(config: RunConfig) -> str:
     return f"{config.model.backbone.network}, ibn {config.model.backbone.ibn_title}"
 
 
-def _outline(config: RunConfig, datasets_root: Path) -> "tuple[tuple[str, ...], dict[str, Tensor]]":
-    """The classes of a training, and its network's state on the meta device."""
-    import torch
-
-    from segibn.builders.models import build_segmenter
-    from segibn.builders.sets import training_sets
-
-    names = training_sets(config.data, datasets_root)[0].label_set.class_names
-    with torch.device("meta"):
-        model = build_segmenter(config.model.model_copy(update={"weights": "none"}), len(names))
-    return names, model.state_dict()
-
-
 def _without_surgery(config: RunConfig, variant: str) -> Iterator[str]:
     backbone = config.model.backbone
-    is_own = backbone.name != "timm"
     has = {
         "ibn_share": variant == "share",
-        "ibn_where": variant == "share" or (variant in ("a", "b") and not is_own),
+        "ibn_where": variant == "share" or (variant in ("a", "b") and backbone.name == "timm"),
         "ibn_ease": variant in ("a", "b", "share", "a2"),
     }
     if variant != "share" and backbone.ibn_where is not None and backbone.ibn_where.places:
@@ -137,16 +119,11 @@ def _without_surgery(config: RunConfig, variant: str) -> Iterator[str]:
             yield f"model.backbone.{key}={'0' if key == 'ibn_ease' else 'null'}"
 
 
-def run_folder(config: RunConfig, output: Path) -> Path:
-    """Return where ``train_once`` puts a run."""
-    return output / f"{config.name}_seed{config.seed}"
-
-
 def train_once(config: RunConfig, datasets_root: Path, output: Path) -> Path:
-    """Train a config, or resume it where it is not finished -> its `run_folder`."""
+    """Train a config, or resume it where it is not finished -> its run folder below ``output``."""
     from segibn.engine.train import train  # torch only after all configs are known to be right
 
-    run = run_folder(config, output)
+    run = output / f"{config.name}_seed{config.seed}"
     result = train(config, datasets_root=datasets_root, output=run, resume="auto")
     if result.stopped_by is not None:
         raise SegibnError(f"stopped at iteration {result.iteration} of {run}; repeat to resume")

@@ -50,8 +50,7 @@ def submit(
         )
     sizes = {key: image_size(path) for key, path in frames.items()}
     run = run.asked(inference, device_of(device))
-    folder = next(iter(frames.values())).parent
-    run.options.require_upright(list(sizes.values()), folder)
+    run.options.require_upright(list(sizes.values()), next(iter(frames.values())).parent)
 
     def maps_of(keys: Sequence[str]) -> Iterator[tuple[str, np.ndarray]]:
         if there := len(frames) - len(keys):
@@ -60,17 +59,10 @@ def submit(
         for key, (_, train_ids) in zip(keys, run.predictor.over(images), strict=True):
             yield key, train_ids
 
+    how = {"work": _work(run, frames), "batch_size": run.options.batch_size}
     with FrameProgress() as progress:
-        return write_submission(
-            output,
-            form,
-            sizes,
-            maps_of,
-            work=_work(run, frames),
-            batch_size=run.options.batch_size,
-            progress=progress.phase("submission"),
-            check_progress=progress.phase("checking"),
-        )
+        how |= {"progress": progress.phase("submission"), "check_progress": progress.phase("checking")}
+        return write_submission(output, form, sizes, maps_of, **how)
 
 
 def _work(run: TrainedRun, frames: Mapping[str, Path]) -> dict[str, Any]:

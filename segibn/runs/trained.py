@@ -46,9 +46,8 @@ def share_file(checkpoint: Path) -> Path:
     return folder / "instance_share.json"
 
 
-def asked_share(inference: InferenceConfig, checkpoint: Path) -> InstanceShare | None:
+def asked_share(asked: InstanceShare | str | None, checkpoint: Path) -> InstanceShare | None:
     """Return the share that is asked for, or that ``segibn calibrate --share`` chose; None: none."""
-    asked = inference.instance_share
     if asked != "calibrated":
         return None if asked == "none" else asked
     path = share_file(checkpoint)
@@ -127,9 +126,9 @@ class TrainedRun:
     @property
     def sha256(self) -> str:
         """Of the file of the weights; of several files that of their hashes."""
-        if len(self.files) == 1 or not self.files:
-            return sha256_of(*(self.files or (self.checkpoint,)))
-        return hashlib.sha256("".join(map(sha256_of, self.files)).encode()).hexdigest()
+        if len(self.files) > 1:
+            return hashlib.sha256("".join(map(sha256_of, self.files)).encode()).hexdigest()
+        return sha256_of(*(self.files or (self.checkpoint,)))
 
     @property
     def title(self) -> str:
@@ -165,10 +164,8 @@ class TrainedRun:
         """Name of the class list, such as cityscapes19; None for a user's own."""
         if self.config is not None and self.config.data.classes is not None:
             return self.config.data.classes
-        for name in CLASS_SCHEMES:
-            if scheme_label_set(name).class_names == self.class_names:
-                return name
-        return None
+        known = (name for name in CLASS_SCHEMES if scheme_label_set(name).class_names == self.class_names)
+        return next(known, None)
 
     @cached_property
     def label_set(self) -> LabelSet | None:
@@ -190,15 +187,25 @@ class TrainedRun:
     def asked(self, inference: InferenceConfig, device: torch.device) -> "TrainedRun":
         """Return the run on a device, where frames reach it as was asked."""
         can = computes_bfloat16(device)
-        share = asked_share(inference, self.checkpoint)
+        share = asked_share(inference.instance_share, self.checkpoint)
         if self.files and inference.ensemble:
             raise ConfigError(f"{self.source}: only runs of segibn are averaged with others")
         return self.to(device, inference.options_for(self.options, bfloat16=can, share=share))
 
     def record(self) -> dict[str, Any]:
         """Return what identifies the run in a results file, and those it was averaged with."""
-        if self.config is None:
-            return self._plain_record()
+        if self.config is None:  # of an exported graph or somebody's network, which says less of itself
+            said = getattr(self.networks[0], "description", None)
+            return {
+                "config": said.config if said else self.name,
+                "train": NOT_STATED,
+                "network": f"{self.name}, {said.backbone}" if said else self.name,
+                "head": said.head if said else "",
+                "ibn": said.ibn if said else "",
+                "seed": None,
+                "iteration": self.iteration,
+                "checkpoint_sha256": self.sha256,
+            }
         config, backbone = self.config, self.config.model.backbone
         return {
             "config": config.name,
@@ -211,20 +218,6 @@ class TrainedRun:
             "checkpoint_sha256": self.sha256,
             **({} if config.init_from is None else {"start": _start(Path(config.init_from))}),
             **({"ensemble": [run.record() for run in self.others]} if self.others else {}),
-        }
-
-    def _plain_record(self) -> dict[str, Any]:
-        """``record`` of an exported graph or somebody's network, which says less of itself."""
-        said = getattr(self.networks[0], "description", None)
-        return {
-            "config": said.config if said else self.name,
-            "train": NOT_STATED,
-            "network": f"{self.name}, {said.backbone}" if said else self.name,
-            "head": said.head if said else "",
-            "ibn": said.ibn if said else "",
-            "seed": None,
-            "iteration": self.iteration,
-            "checkpoint_sha256": self.sha256,
         }
 
     @overload

@@ -12,8 +12,6 @@ from segibn.media.outputs import kinds_of, places_of
 from segibn.media.sources import Source, find_sources
 from segibn.text import counted, printable
 
-_NAMED = 3  # of the files that are passed over
-
 
 def find_inputs(inputs: Sequence[str | Path], output: Path) -> tuple[list[Source], list[str]]:
     """Find pictures and videos, see ``find_sources``; also say what else lies among them."""
@@ -24,10 +22,9 @@ def find_inputs(inputs: Sequence[str | Path], output: Path) -> tuple[list[Source
         if folder.absolute() != output.absolute()
     ]
     if found.others:
-        names = ", ".join(printable(path.name) for path in found.others[:_NAMED])
-        names += ", ..." if len(found.others) > _NAMED else ""
-        many = counted(len(found.others), "file")
-        lines.append(f"passed over {many}, neither picture nor video: {names}")
+        names = ", ".join(printable(path.name) for path in found.others[:3])
+        names += ", ..." if len(found.others) > 3 else ""
+        lines.append(f"passed over {counted(len(found.others), 'file')}, neither picture nor video: {names}")
     return found.sources, lines
 
 
@@ -47,10 +44,7 @@ class Wanted:
     strict: bool = False  # whether the first bad file ends it
 
     def checked(self, sources: Sequence[Source]) -> "Wanted":
-        """Return it with the defaults filled in.
-
-        ConfigError: an option changes none of the files that are written of these sources.
-        """
+        """Return it with the defaults; ConfigError: an option changes no file that is written of these sources."""
         found = {source.is_video for source in sources}
         if self.save is not None and "video" in self.save and True not in found:
             raise ConfigError("--save video: there is no video among the inputs; leave it out")
@@ -61,7 +55,6 @@ class Wanted:
         written = {kind for is_video in found for kind in kinds_of(self.save, is_video)}
         shown = {self.video_shows or "overlay"} if "video" in written else set()
         drawn = shown | (written & set(SHOWN_IN_VIDEOS))
-        no_picture = "label maps keep all classes, and nothing else is written"
         filled: dict[str, object] = {}
         for name, default, is_idle, reason in (
             ("video_shows", "overlay", not shown, "no video is written"),
@@ -69,7 +62,7 @@ class Wanted:
             ("alpha", 0.4, not drawn - {"color"}, "nothing is laid over a frame"),
             ("marks", (), not drawn - {"color"}, "nothing is laid over a frame"),
             ("palette", "own", False, ""),
-            ("classes", None, not drawn, no_picture),
+            ("classes", None, not drawn, "label maps keep all classes, and nothing else is written"),
         ):
             if getattr(self, name) is None:
                 filled[name] = default

@@ -8,19 +8,13 @@ import pytest
 
 from segibn.cli.completion import EXAMPLE, main
 from segibn.cli.verbs import VERBS
-from segibn.config.shipped import shipped_configs
 
 pytest.importorskip("shtab")
 
 CASES = [
     ("segibn tra", {"train"}),
     ("segibn ", set(VERBS)),
-    ("segibn train gta5_ibn", {"gta5_ibn", "gta5_ibn_b"}),
     ("segibn train --dry", {"--dry-run"}),
-    ("segibn configs real/d", {n for n in shipped_configs() if n.startswith("real/d")}),
-    ("segibn evaluate runs/a --dataset city", {"cityscapes"}),
-    ("segibn evaluate runs/a --recipe inference/wad", {"inference/wad", "inference/wad_ensemble"}),
-    ("segibn study sample_i", {"sample_ibn", "sample_ibn_b"}),
     ("segibn submit bdd", {"bdd100k_drivable", "bdd100k_semseg"}),
     ("segibn completion z", {"zsh"}),
     ("segibn train --output my", {"my frames"}),
@@ -50,7 +44,7 @@ def ask(shell: str, script: Path, line: str, folder: Path) -> set[str]:
 
 @pytest.mark.parametrize("shell", ["bash", "fish"])
 @pytest.mark.parametrize(("line", "expected"), CASES)
-def test_a_shell_offers_verbs_options_choices_configs_and_files(
+def test_a_shell_offers_verbs_options_choices_and_files(
     shell: str, line: str, expected: set[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     if shutil.which(shell) is None:
