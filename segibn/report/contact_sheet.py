@@ -1,15 +1,10 @@
 """What a data set holds, as one page: frames under their labels, shares of classes, sizes, what is odd."""
 
-from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 
-from markupsafe import Markup
-
-import segibn
-from segibn.report.templates import render, source
+from segibn.report.templates import page_head, render
 
 Color = tuple[int, int, int]
 
@@ -40,14 +35,10 @@ class SheetPart:
 
 def build_sheet(parts: Sequence[SheetPart], title: str) -> str:
     """Return the whole page, which needs nothing else."""
-    head = source("theme.js")
     return render(
         "contact_sheet.html",
+        **page_head(("page.css", "charts.css", "contact_sheet.css"), ()),
         title=title,
         created=datetime.now(UTC).strftime("%Y-%m-%d"),
-        version=segibn.__version__,
-        hashes=[b64encode(sha256(head.encode()).digest()).decode()],
-        style=Markup("\n".join(map(source, ("page.css", "charts.css", "contact_sheet.css")))),
-        head_script=Markup(head),
         parts=parts,
     )
