@@ -157,10 +157,13 @@ class TimmBackboneConfig(_Surgery):
         return self
 
 
+_WITH_OWN_SECTION = ("timm",)
+
+
 def _section(value: Any) -> str:
     """Which class a section is of; a name that is left out is the default one."""
     name = value.get("name") if isinstance(value, Mapping) else getattr(value, "name", None)
-    return "timm" if name == "timm" else "own"
+    return name if name in _WITH_OWN_SECTION else "own"
 
 
 AnyBackboneConfig = Annotated[

@@ -115,7 +115,7 @@ def _notes(path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--output", "model.tflite"], ".onnx, .pt2 and .safetensors"),
+        (["--output", "model.tflite"], ".onnx, .xml, .pt2 and .safetensors"),
         (["--output", "m.safetensors", "--labels"], "--labels belongs to graphs"),
         (["--output", "m.pt2", "--int8", "--calibrate", "."], "--int8 belongs to .onnx"),
         (["--output", "m.onnx", "--int8"], "belong together"),

@@ -89,7 +89,7 @@ def full(*_: object, **__: object) -> None:
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
 
-@pytest.mark.parametrize("what", ["metrics", "pictures", "curves", "scores"])
+@pytest.mark.parametrize("what", ["metrics", "pictures", "scores"])
 def test_a_disk_that_fills_up_beside_the_checkpoint_ends_with_one_line_and_saved(
     start, tmp_path, monkeypatch, what
 ) -> None:
@@ -98,10 +98,6 @@ def test_a_disk_that_fills_up_beside_the_checkpoint_ends_with_one_line_and_saved
             monkeypatch.setattr(MetricsLog, "write", full)
         if what == "pictures":
             monkeypatch.setattr("segibn.engine.run_dir.write_image", full)
-        if what == "curves":
-            board = "torch.utils.tensorboard.SummaryWriter.add_scalar"
-            pytest.importorskip("tensorboard")
-            monkeypatch.setattr(board, full)
         if what == "scores":
             monkeypatch.setattr(scoring, "write_json", full)
 

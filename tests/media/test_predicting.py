@@ -144,7 +144,7 @@ def test_a_second_run_neither_replaces_nor_mixes_unless_told(frames, tmp_path):
     work_on(frames, output)
     with pytest.raises(ConfigError, match=r"10 files done.*--resume.*--overwrite"):
         work_on(frames, output)
-    with pytest.raises(ConfigError, match=r"alpha: 0\.5, now 0\.9"):
+    with pytest.raises(ConfigError, match=r"alpha: 0\.4, now 0\.9"):
         work_on(frames, output, "resume", alpha=0.9)
     before = (output / "overlays" / "1.jpg").read_bytes()
     assert work_on(frames, output, "overwrite", alpha=0.9).tally.frames == 10
