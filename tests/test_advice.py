@@ -84,7 +84,7 @@ def faults(text: str) -> list[str]:
             found += [f"{verb} {n}" for n in OPTION.findall(rest) if n not in options_of(verb)]
         elif f"`segibn {verb}" in own:
             found.append(verb)
-    keys = [key for key in KEY.findall(own) if not key.endswith((".safetensors", ".onnx"))]
+    keys = [key for key in KEY.findall(own) if not key.endswith((".safetensors", ".onnx", ".yaml"))]
     found += [key for key in keys if not is_key(key.split("."), [RunConfig])]
     extras = tomllib.loads((PACKAGE.parent / "pyproject.toml").read_text())["project"]
     known = extras["optional-dependencies"]

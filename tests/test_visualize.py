@@ -25,9 +25,11 @@ def test_each_pixel_has_its_class_colour_and_ignored_is_black() -> None:
 
 def test_overlay_blends_classes_and_leaves_black_and_ignored_alone() -> None:
     image = np.full((1, 4, 3), 100, np.uint8)
-    train_ids = np.array([[0, 1, 2, 255]], np.uint8)
+    train_ids = np.array([[0, 1, 2, 255]], np.uint8).repeat(3, 1)
+    image = image.repeat(3, 1)
     blended = overlay(image, train_ids, PALETTE, alpha=0.25)
-    assert blended.tolist() == [[[100] * 3, [125, 100, 75], [75, 88, 138], [100] * 3]]
+    assert blended[0, 1::3].tolist() == [[100] * 3, [125, 100, 75], [75, 88, 138], [100] * 3]
+    assert blended[0, 2::3].tolist() == [[100] * 3, [200, 100, 0], [0, 50, 250], [100] * 3]  # outlines
     assert (image == 100).all()
 
 

@@ -68,7 +68,7 @@ def _without_switchable_whitening(tree: Tree) -> None:
     backbone = _section(tree, "model", "backbone")
     backbone.pop("switchable", None)
     if backbone.pop("whitening", "none") != "none":
-        raise ConfigError("model.backbone.whitening: switchable whitening is gone; leave it out and train anew")
+        raise ConfigError("model.backbone: switchable whitening is gone; leave it out and train anew")
 
 
 STEPS: Mapping[int, Step] = {1: _without_idle_ratio, 2: _without_kernels, 3: _without_switchable_whitening}

@@ -80,7 +80,7 @@ def read_range(losses: list[float], highest: float, updates: int) -> RangeTest:
         rates.append(highest * RANGE ** (place / updates - 1))
         smooth.append(value)
     if len(rates) < 3 or min(smooth) >= smooth[0]:
-        raise SegibnError("the loss never fell: try a lower --highest, or look at the data with segibn check")
+        raise SegibnError("the loss never fell: give --find-lr less, or look at the data with segibn check")
     slopes = np.gradient(np.array(smooth), np.log(rates))
     best = int(np.argmin(smooth))
     steepest = int(np.argmin(slopes[: best + 1]))
