@@ -1,10 +1,12 @@
 """``train``: one config -> one run folder."""
 
+import argparse
 import os
 import shutil
 import signal
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from segibn.cli.arguments import add_datasets_argument, datasets_root, datasets_words, print_predict
@@ -40,11 +42,11 @@ def build_parser(parser: VerbParser) -> None:
 
 
 def parse_rate(text: str) -> float:
-    """A positive number; argparse says so of another."""
-    rate = float(text)
-    if not 0 < rate < 1e6:
-        raise ValueError
-    return rate
+    """Read a learning rate above 0."""
+    with suppress(ValueError):
+        if 0 < (rate := float(text)) < 1e6:
+            return rate
+    raise argparse.ArgumentTypeError(f"'{text}' is no learning rate; write one such as 1")
 
 
 @outliving_readers()

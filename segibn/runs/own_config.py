@@ -31,7 +31,8 @@ def own_config(
     folder = {**files, "labels": [dict(row) for row in rows]}
     train = {"name": "folder", "split": "train", "folder": folder}
     data: dict[str, Any] = {"train": train}
-    data["val"] = {**train, "split": "val"} if has_splits else {"fraction": 0.2}
+    if has_splits or count > 1:  # of a single frame nothing can be held out
+        data["val"] = {**train, "split": "val"} if has_splits else {"fraction": 0.2}
     resize, (low, high) = _resize(sizes)
     if resize is not None:
         data["resize"] = list(resize)

@@ -64,7 +64,8 @@ def test_labelme_fills_as_pillow_and_later_shapes_cover_earlier_ones(tmp_path: P
     names = ["road", "car", "tree"]
     shapes = [_shape(names[n % 3], polygon) for n, polygon in enumerate(polygons)]
     _labelme(tmp_path / "in/a.json", shapes, "C:\\work\\..\\a.jpg")
-    import_annotations("labelme", tmp_path / "in", tmp_path / "own")
+    found = import_annotations("labelme", tmp_path / "in", tmp_path / "own")
+    assert load_config(found.config).data.val is None  # of one frame nothing can be held out
     expected = Image.new("L", (W, H))
     for n, polygon in enumerate(polygons):  # classes by name: car 1, road 2, tree 3
         value = {"car": 1, "road": 2, "tree": 3}[names[n % 3]]

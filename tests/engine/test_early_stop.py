@@ -95,3 +95,10 @@ def test_the_verb_suggests_a_rate_and_keeps_nothing_of_the_training(
     content = json.loads((tmp_path / "range/lr_range.json").read_text())
     assert len(content["rates"]) == len(content["losses"]) >= 3
     assert content["rates"][0] == pytest.approx(1e-5)
+
+
+@pytest.mark.parametrize("rate", ["-1", "fast", "nan"])
+def test_a_rate_that_is_none_is_refused(rate: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["train", "gta5_ibn", f"--find-lr={rate}"])
+    assert f"'{rate}' is no learning rate; write one such as 1" in capsys.readouterr().err
