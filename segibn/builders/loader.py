@@ -25,6 +25,7 @@ from segibn.data.loader import (
     make_loader,
     shared_bytes,
 )
+from segibn.data.night import Night
 from segibn.data.plan import PositionSampler, plan_batch
 from segibn.data.transforms import TrainTransform
 from segibn.data.user_augmentation import UserAugmentation
@@ -70,17 +71,24 @@ def _build_dataset(config: RunConfig, one: TrainingSet, root: Path | None) -> Se
         cache = preload(samples, label_set, resize, threads=auto_workers(rank_and_world()[1]))
     num_early = config.half_size_updates * config.optim.global_batch_size
     more = {"seed": config.seed, "resize": resize, "cache": cache, "num_early": num_early}
-    return SegmentationDataset(samples, label_set, build_transform(data), build_transform(data, divisor=2), **more)
+    whole, half = (build_transform(data, divisor, class_names=label_set.class_names) for divisor in (1, 2))
+    return SegmentationDataset(samples, label_set, whole, half, **more)
 
 
-def build_transform(data: DataConfig, divisor: int = 1) -> TrainTransform:
+def build_transform(data: DataConfig, divisor: int = 1, *, class_names: Sequence[str] = ()) -> TrainTransform:
     """Build what is done to each sample; ``divisor``: of crop size and scales, so that a crop shows the same."""
+    if data.night_probability > 0 and "sky" not in class_names:
+        raise ConfigError(
+            f"data.night_probability {data.night_probability}: a night needs a class 'sky', which goes dark; "
+            f"there are {', '.join(class_names)}"
+        )
     (height, width), (low, high) = data.crop_size, data.scale_range
     own = None if data.augmentation_file is None else Path(data.augmentation_file)
     return TrainTransform(
         (max(1, height // divisor), max(1, width // divisor)),
         (low / divisor, high / divisor),
         data.flip_probability,
+        night=Night(data.night_probability, class_names.index("sky")) if data.night_probability > 0 else None,
         aspect_range=data.aspect_range,
         color_jitter=data.color_jitter,
         color_jitter_probability=data.color_jitter_probability,

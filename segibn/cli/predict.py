@@ -21,6 +21,7 @@ examples:
   segibn predict my_frames --model drivable-lite --output predictions
   segibn predict runs/gta5_ibn street.jpg drive.mp4 'more/**/*.png' --output predictions
   segibn predict my_frames --save labels,confidence --output predictions
+  segibn predict my_frames --save labels --min-confidence 0.8 --output pseudo_labels
   segibn predict last.pt drive.mp4 --save video,labels --video-shows side-by-side --output out
   segibn predict my_frames --marks legend,names --palette distinct --output predictions
   segibn predict runs/gta5_ibn my_frames --classes road,car --alpha 0.7 --output predictions
@@ -50,6 +51,8 @@ def build_parser(parser: VerbParser) -> None:
     about = f"any of {', '.join(FOLDERS)} (default: labels,overlay for images, video for videos; "
     about += "the others write each frame of a video)"
     add("--save", type=_parse_saved, metavar="KIND,...", help=about)
+    about = "label pixels of this probability or more alone; the others are 255, as labels to train on (pseudo-labels)"
+    add("--min-confidence", type=float, metavar="P", help=about)
     add("--no-overlays", action="store_true", help="the same as --save labels")
     add("--alpha", type=float, metavar="A", help="share of the class colour, 0 to 1 (default: 0.4)")
     about = "words in overlays: legend, the classes that are there; names, each on its large regions"

@@ -223,6 +223,8 @@ class DataConfig(Frozen):
     """Random factor on width over height before cropping."""
     flip_probability: values.Fraction = 0.5
     """Chance of a left-right mirror."""
+    night_probability: values.Fraction = 0.0
+    """Chance that a sample becomes one by night: dark, with headlights, lamps and a black ``sky``, a class it needs."""
     color_jitter: values.Strengths | None = None
     """Strengths of brightness, contrast, saturation, hue jitter; null = none."""
     color_jitter_probability: values.Fraction = 0.5

@@ -13,6 +13,7 @@ import numpy as np
 
 from segibn.data.color import Degradation, adjust, blur, draw_jitter
 from segibn.data.frame import Arrays, Frame, Size, resize_image, resize_target
+from segibn.data.night import Night
 from segibn.labels.label_set import IGNORE_INDEX
 
 PAD_COLOR = (124, 116, 104)
@@ -50,6 +51,7 @@ class TrainTransform:
     scale_range: tuple[float, float] = (0.5, 2.0)  # uniform
     flip_probability: float = 0.5
     _: KW_ONLY
+    night: Night | None = None  # comes before the jitter
     aspect_range: tuple[float, float] = (1.0, 1.0)  # of width over height, log-uniform
     color_jitter: tuple[float, float, float, float] | None = None
     """Strengths of brightness, contrast, saturation and hue."""
@@ -73,6 +75,8 @@ class TrainTransform:
         target = resize_target(target, window.size)
         if flip:
             image, target = cv2.flip(image, 1), cv2.flip(target, 1)
+        if self.night is not None:
+            image = self.night(image, target, rng)
         image = self._change_colors(image, rng)
         crop = self._pad(image, window, PAD_COLOR), self._pad(target, window, IGNORE_INDEX)
         return crop if self.extra is None else self.extra(*crop, int(rng.integers(2**32)))

@@ -205,7 +205,8 @@ class Work:
             self._in_threads(draw, frames, finish)
 
     def _pixels(self, train_ids: np.ndarray) -> np.ndarray:
-        return np.bincount(train_ids.ravel(), minlength=len(self.tally.pixels))
+        count = len(self.tally.pixels)  # what lies beyond is ignored
+        return np.bincount(train_ids.ravel(), minlength=count)[:count]
 
     def _count(self, pixels: np.ndarray) -> None:
         self.tally.pixels += pixels

@@ -12,12 +12,14 @@ import numpy as np
 
 from segibn import distributed, provenance
 from segibn.errors import ConfigError, SegibnError
+from segibn.evaluation.evaluate import Predict
 from segibn.files.encode import write_image
 from segibn.files.pictures import image_size
 from segibn.files.writing import write_json, write_text
 from segibn.inference.config import InferenceConfig
 from segibn.inference.predictor import confident_label_maps, is_out_of_memory, label_maps
 from segibn.labels.drawing import legend
+from segibn.labels.label_set import IGNORE_INDEX
 from segibn.labels.palettes import distinct_palette
 from segibn.media import FOLDERS
 from segibn.media.codecs import CODECS
@@ -140,8 +142,7 @@ def predict_all(
     shown_as = (wanted.save, wanted.alpha, run.class_names, wanted.marks, wanted.video_shows, codec)
     outputs = Outputs(wanted.output, palette, drawn, *shown_as)
     faults = Faults(wanted.strict)
-    is_sure = "confidence" in (wanted.save or ())
-    predict = partial(confident_label_maps if is_sure else label_maps, run.predictor)
+    predict = _predict(run, wanted)
     batch_size = run.options.batch_size
     started, is_interrupted = time.monotonic(), False
     with (
@@ -180,6 +181,21 @@ def _load(source: str, inference: InferenceConfig, device: str | None, said: Sai
     return run.asked(inference, device_of(device))
 
 
+def _predict(run: TrainedRun, wanted: Wanted) -> Predict:
+    """Return what predicts frames; with their confidence only where it is asked for, as that takes longer."""
+    if wanted.min_confidence is None and "confidence" not in (wanted.save or ()):
+        return partial(label_maps, run.predictor)
+    least = wanted.min_confidence or 0.0
+
+    def predict(images: Sequence[np.ndarray]) -> list[tuple[np.ndarray, np.ndarray]]:
+        pairs = confident_label_maps(run.predictor, images)
+        for train_ids, confidence in pairs:
+            train_ids[confidence < least] = IGNORE_INDEX
+        return pairs
+
+    return predict
+
+
 def _some_sizes(sources: Sequence[Source]) -> list[tuple[int, int]]:
     """(H, W) of a few images, or of the first video; what cannot be read is left to prediction."""
     images = [source for source in sources if not source.is_video]
@@ -200,4 +216,6 @@ def _settings(run: TrainedRun, wanted: Wanted) -> dict[str, Any]:
     inference.pop("batch_size")
     drawing = ("save", "alpha", "marks", "palette", "classes", "video_shows", "video_codec")
     own = {name: getattr(wanted, name) for name in drawing}
+    if wanted.min_confidence is not None:
+        own["min_confidence"] = wanted.min_confidence
     return {"model_sha256": [one.sha256 for one in (run, *run.others)], "inference": inference, **own}

@@ -34,6 +34,7 @@ class Wanted:
 
     output: Path  # folder for all of them
     save: tuple[str, ...] | None = None  # labels and overlay of images, the video of a video
+    min_confidence: float | None = None  # pixels of less are 255 in label maps, unpainted in pictures
     alpha: float | None = None  # share of the class colour; 0.4
     marks: tuple[str, ...] | None = None  # words in overlays, of `MARKS`; none
     palette: str | None = None  # of `PALETTES`; the network's own
@@ -50,6 +51,8 @@ class Wanted:
             raise ConfigError("--save video: there is no video among the inputs; leave it out")
         if self.save == ("video",) and False in found:
             raise ConfigError("--save video writes nothing for the images among the inputs; add labels or overlay")
+        if self.min_confidence is not None and not 0 < self.min_confidence < 1:
+            raise ConfigError(f"--min-confidence {self.min_confidence}: write a number between 0 and 1, such as 0.8")
         if self.alpha is not None and not 0 <= self.alpha <= 1:
             raise ConfigError(f"--alpha {self.alpha}: write a number from 0 to 1, such as 0.5")
         written = {kind for is_video in found for kind in kinds_of(self.save, is_video)}

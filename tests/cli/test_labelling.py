@@ -48,9 +48,26 @@ def test_predictions_have_words_distinct_colours_and_confidences(frames: Path, t
     assert (legend == road).all(2).any()
 
 
+def test_labels_to_train_on_are_those_that_the_network_is_sure_of(frames: Path, tmp_path: Path) -> None:
+    words = ["predict", str(frames), "--save", "labels,overlay", "--marks", "legend,names", "--output"]
+    assert main([*words, str(tmp_path / "sure"), "--min-confidence", "0.7"]) == 0
+    model, shares = segibn.load("street-lite", "cpu"), np.zeros(19)
+    for path in sorted(frames.iterdir()):
+        found = model.predict(path, confidence=True)
+        expected = np.where(found.confidence < 0.7, 255, found.train_ids)
+        assert np.array_equal(read_label_map(tmp_path / f"sure/labels/{path.name}"), expected)
+        shares += np.bincount(expected.ravel(), minlength=256)[:19]
+        assert 0 < (expected == 255).mean() < 1
+    said = read_json(tmp_path / "sure/summary.json")["class_shares"]
+    assert [said[name] for name in model.class_names] == pytest.approx(shares / shares.sum())
+    with pytest.raises(ConfigError, match="another"):  # another threshold makes other files
+        main([*words, str(tmp_path / "sure"), "--min-confidence", "0.8", "--resume"])
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
+        (["--min-confidence", "80"], "--min-confidence 80.0: write a number between 0 and 1"),
         (["--save", "labels", "--marks", "legend"], "--marks has no effect: nothing is laid over"),
         (["--marks", "arrows"], None),
     ],

@@ -95,6 +95,8 @@ _DETR |= {"d_model": 32, "encoder_attention_heads": 2, "decoder_attention_heads"
 _MASK = {"feature_size": 32, "mask_feature_size": 32, "hidden_dim": 32, "num_attention_heads": 2}
 _MASK |= {"encoder_feedforward_dim": 16, "dim_feedforward": 16, "num_queries": 6}
 
+_EOMT = {"num_hidden_layers": 2, "num_blocks": 1, "num_queries": 6, "num_upscale_blocks": 1}
+
 FAMILIES = {
     "Segformer": lambda hf: {
         "hidden_sizes": [8, 8, 16, 16],
@@ -137,9 +139,18 @@ FAMILIES = {
         "fpn_feature_size": 32,
         "mask_feature_size": 32,
     },
-    "Eomt": lambda hf: {**_VIT, "num_hidden_layers": 2, "num_blocks": 1, "num_queries": 6, "num_upscale_blocks": 1},
+    "OneFormer": lambda hf: {
+        "backbone_config": _swin(hf),
+        "num_queries": 6,
+        **{key: 32 for key in ("conv_dim", "mask_dim", "hidden_dim", "encoder_feedforward_dim", "dim_feedforward")},
+        **{"encoder_layers": 1, "decoder_layers": 2, "num_attention_heads": 2, "text_encoder_num_layers": 1},
+        **{"text_encoder_width": 32, "text_encoder_vocab_size": 256, "text_encoder_context_length": 20},
+        "task_seq_len": 20,
+    },
+    "Eomt": lambda hf: {**_VIT, **_EOMT},
+    "EomtDinov3": lambda hf: {**_VIT, **_EOMT, "intermediate_size": 16, "num_register_tokens": 1},
 }
-UNIVERSAL = {"Mask2Former", "MaskFormer", "Eomt"}
+UNIVERSAL = {"Mask2Former", "MaskFormer", "OneFormer", "Eomt", "EomtDinov3"}
 
 
 def _hugging_face(family, folder):
@@ -156,18 +167,33 @@ def _hugging_face(family, folder):
             is_last = "class" in name or "head" in name or "mask" in name
             torch.nn.init.normal_(parameter, std=0.5 if is_last else 0.2)
     network.save_pretrained(folder)
+    if family == "OneFormer":
+        _letters(hf).save_pretrained(folder)
     said = {"do_rescale": True, "rescale_factor": 1 / 255, "do_normalize": True}
     said |= {"image_mean": MEAN, "image_std": STD, "do_resize": True, "size": {"height": 512}}
     (folder / "preprocessor_config.json").write_text(json.dumps(said))
     return network
 
 
+def _letters(hf):
+    """CLIP's tokenizer of single letters: OneFormer is told its task in words."""
+    letters = [*"abcdefghijklmnopqrstuvwxyz", *(f"{letter}</w>" for letter in "abcdefghijklmnopqrstuvwxyz")]
+    words = ["<|startoftext|>", "<|endoftext|>", *letters]
+    return hf.CLIPTokenizer(vocab={word: index for index, word in enumerate(words)}, merges=[])
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_transformers_networks_score_as_their_own_forward(family, camvid, tmp_path):
     network = _hugging_face(family, tmp_path / "net")
+    more = {}
+    if family == "OneFormer":
+        from transformers import AutoTokenizer
+
+        tokens = AutoTokenizer.from_pretrained(tmp_path / "net").encode("the task is semantic")
+        more["task_inputs"] = torch.tensor([tokens + [tokens[-1]] * (20 - len(tokens))])[:, :20]
 
     def predict_ids(pixels):
-        found = network(pixel_values=pixels)
+        found = network(pixel_values=pixels, **more)
         if family not in UNIVERSAL:
             return _best(found.logits)
         classes = found.class_queries_logits.softmax(-1)[0, :, :-1]
