@@ -1,11 +1,12 @@
 #!/usr/bin/env python
-"""One training step: ours, as the engine does it, against segmentation_models_pytorch, torchvision.
+"""One training step: ours, as the engine does it, against segmentation_models_pytorch, torchvision, a plain loop.
 
 DeepLabV3+ with separable convolutions on ResNet-50 at output stride 16 against smp's network of the
-same layers, and FCN with an auxiliary head at stride 8 against torchvision's. Both sides have the
-same optimiser, number format, batch and crop. Each steps as its own users' scripts do: ours
-normalises on the device, keeps images channels-last and sums the loss from coarse logits; the
-others get float images in the usual layout (smp in ours too) and full-size logits.
+same layers, FCN with an auxiliary head at stride 8 against torchvision's, and the light network that
+ships against a plain loop over the same network. Both sides have the same optimiser, number format,
+batch and crop. Each steps as its own users' scripts do: ours normalises on the device, keeps images
+channels-last and sums the loss from coarse logits; the others get float images in the usual layout
+(smp in ours too) and full-size logits.
 """
 
 import argparse
@@ -14,19 +15,21 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 from torchvision.models.segmentation import fcn_resnet50
 
 from benchmarks.timing import Benchmark, Call, Row, make_parser, run
 from segibn.builders.models import build_segmenter
 from segibn.config.load import validate
-from segibn.engine.precision import autocast
+from segibn.config.schema import RunConfig
 from segibn.engine.update import Updater
 from segibn.labels.label_set import IGNORE_INDEX
 
@@ -43,6 +46,11 @@ OUR_NETWORKS = {
         "head": {"name": "deeplabv3plus", "separable": True, "refine": "split", "dropout": 0.5},
     },
     "fcn": {"backbone": {"name": "resnet50", "output_stride": 8}, "aux_head": {"channels": 256}},
+    "lite": {
+        "backbone": {"name": "timm", "model": "tf_efficientnet_lite0", "output_stride": 16},
+        "head": {"name": "deeplabv3plus", "channels": 96, "low_level_channels": 32, "atrous_rates": [2, 4, 6]},
+        "weights": "none",
+    },
 }
 Batch = dict[str, Tensor]
 
@@ -60,21 +68,17 @@ def make_batch(batch: int, crop: tuple[int, int], device: torch.device) -> Batch
     return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
 
 
+def _config(network: str, ibn: str, **more: Any) -> RunConfig:
+    tree = OUR_NETWORKS[network]
+    model = {**tree, "backbone": {**tree["backbone"], "ibn": ibn}}
+    return validate({"name": "step", "data": {"train": {"name": "cityscapes"}}, "model": model, **more}, source="step")
+
+
 def ours(network: str, ibn: str, dtype: str, options: argparse.Namespace, batch: Batch) -> Call:
     """The step of `segibn.engine`, without the loader."""
     torch.manual_seed(0)
-    tree = OUR_NETWORKS[network]
-    size = len(batch["image"])
-    config = validate(
-        {
-            "name": "step",
-            "data": {"train": {"name": "cityscapes"}},
-            "model": {**tree, "backbone": {**tree["backbone"], "ibn": ibn}},
-            "optim": {**OPTIM, "global_batch_size": size},
-            "engine": {"precision": dtype, "compile": options.compile},
-        },
-        source="benchmark",
-    )
+    engine = {"precision": dtype, "compile": options.compile}
+    config = _config(network, ibn, optim={**OPTIM, "global_batch_size": len(batch["image"])}, engine=engine)
     model = build_segmenter(config.model, CLASSES)
     model = model.to(options.device, memory_format=torch.channels_last).train()
     updater = Updater(config, model)
@@ -104,9 +108,11 @@ def theirs(
 
     def step(part: Batch) -> None:
         image = part["image"]
-        with autocast(DTYPES[dtype], device):
+        with torch.autocast(device.type, DTYPES[dtype], enabled=dtype != "float32"):
             output = stepped(image)
-            logits = output["out"] if isinstance(output, dict) else output
+            logits = output["out"] if isinstance(output, dict) else getattr(output, "coarse_logits", output)
+            if logits.shape[-2:] != image.shape[-2:]:
+                logits = F.interpolate(logits, image.shape[-2:], mode="bilinear")
             loss = criterion(logits, part["target"])
             if isinstance(output, dict):
                 loss = loss + AUX_WEIGHT * criterion(output["aux"], part["target"])
@@ -131,7 +137,16 @@ def torchvision_network() -> nn.Module:
     return fcn_resnet50(weights=None, weights_backbone=None, num_classes=CLASSES, aux_loss=True)
 
 
-RIVALS = {"deeplabv3plus": ("smp", smp_network), "fcn": ("torchvision", torchvision_network)}
+def lite_network() -> nn.Module:
+    """Our own light network, which a plain script may train too."""
+    return build_segmenter(_config("lite", "none").model, CLASSES)
+
+
+RIVALS = {
+    "deeplabv3plus": ("smp", smp_network),
+    "fcn": ("torchvision", torchvision_network),
+    "lite": ("plain loop over", lite_network),
+}
 
 
 def _ready(step: Callable[[Batch], None], batch: Batch, device: str) -> Call:
@@ -180,7 +195,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             builders |= made
             comparisons += pairs[:1] if options.quick else pairs
     benchmark = Benchmark(
-        title="One training step of a segmentation network with ResNet-50",
+        title="One training step of a segmentation network",
         builders=builders,
         comparisons=comparisons,
         conditions=f"batch {options.batch} of {crop[0]}x{crop[1]}, {CLASSES} classes, SGD",
@@ -207,6 +222,7 @@ def _subjects(
     subjects = {
         f"segibn {network}{title}{ours_is}, {dtype}": partial(ours, network, ibn, dtype, options, batch)
         for ibn, title in (("none", ""), ("a", " IBN-a"))
+        if ibn == "none" or network != "lite"  # timm's networks take a share instead
     }
     rivals = {}
     plain, last = torch.contiguous_format, torch.channels_last
@@ -227,9 +243,7 @@ def _say_operations(rows: Sequence[Row], batch: Batch, options: argparse.Namespa
     A training step is taken for three forward passes.
     """
     for network in {row.subject.split()[1].rstrip(",") for row in rows}:
-        tree = {"name": "count", "data": {"train": {"name": "cityscapes"}}}
-        config = validate({**tree, "model": OUR_NETWORKS[network]}, source="benchmark")
-        count = count_operations(partial(build_segmenter, config.model, CLASSES), batch)
+        count = count_operations(partial(build_segmenter, _config(network, "none").model, CLASSES), batch)
         name, build = RIVALS[network]
         rival_count = count_operations(build, batch)
         print(f"{network}, forward pass of the batch: {count:.2f} G multiply-adds, {name} {rival_count:.2f} G")

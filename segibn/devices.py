@@ -1,11 +1,14 @@
 """Which device computes, by the name that a user gives, and what devices cannot do."""
 
+import ctypes
 import os
 
 import torch
 
 from segibn.errors import ConfigError
 from segibn.text import printable
+
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1  # glibc's numbers of the options of mallopt
 
 
 def local_rank() -> int:
@@ -61,6 +64,16 @@ def computes_bfloat16(device: torch.device) -> bool:
         return torch.cuda.get_device_capability(device) >= (8, 0)
     checks = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(getattr(torch.cpu, check, lambda: False)() for check in checks)
+
+
+def keep_freed_memory() -> None:
+    """Let the C library keep the pages of large tensors: made anew, they cost an update a sixth of its time.
+
+    Only glibc can; what is kept is what one update needs.
+    """
+    if mallopt := getattr(ctypes.CDLL(None) if os.name == "posix" else None, "mallopt", None):
+        mallopt(_MMAP_THRESHOLD, 1 << 30)
+        mallopt(_TRIM_THRESHOLD, (1 << 31) - 1)
 
 
 def image_layout(device: torch.device, channels_last: bool = True) -> torch.memory_format:

@@ -14,6 +14,7 @@ examples:
   segibn report runs/gta5_ibn --datasets /data              (a run, scored where it was not yet)
   segibn report runs/demo --datasets runs/demo/data_seed0   (a study: its table and every run)
   segibn report runs/gta5_ibn scores.json --frames 12       (scores of another set beside its own)
+  segibn report runs/gta5_ibn stressed                      (a folder of segibn stress beside it)
   segibn report scores.json compared.json                   (files alone: no frames, no network)
 
 The page is one file without links to anything outside it.
@@ -23,7 +24,7 @@ The page is one file without links to anything outside it.
 @verb_parser("report", EXAMPLE)
 def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
-    about = "run (folder or name), study, or JSON of evaluate, score, cross-domain or compare"
+    about = "run (folder or name), study, stress folder, or JSON of evaluate, score, cross-domain or compare"
     add("inputs", nargs="+", type=Path, metavar="RUN_OR_JSON", help=about)
     add("--output", type=Path, default=Path("report.html"), metavar="FILE", help="(%(default)s)")
     add("--title", help="of the page (default: the name of the first input)")

@@ -1,12 +1,14 @@
 """Which number format the network computes in; losses and statistics stay in float32."""
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Literal
 
 import torch
 
 from segibn.devices import computes_bfloat16
 from segibn.errors import ConfigError
+from segibn.models.kernels.depthwise_gradients import DepthwiseGradientsInFloat32
 
 Precision = Literal["auto", "float32", "tf32", "bfloat16", "float16"]
 
@@ -38,6 +40,12 @@ def apply_tf32(precision: Precision, device: torch.device) -> None:
         torch.backends.cudnn.allow_tf32 = allowed
 
 
-def autocast(dtype: torch.dtype, device: torch.device) -> AbstractContextManager[None]:
-    """Return the context in which the network runs; no autocast at all for float32."""
-    return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype=dtype)
+@contextmanager
+def autocast(dtype: torch.dtype, device: torch.device) -> Iterator[None]:
+    """Run the network in a number format; no autocast at all for float32."""
+    with ExitStack() as stack:
+        if dtype == torch.bfloat16 and device.type == "cpu" and not torch.compiler.is_compiling():
+            stack.enter_context(DepthwiseGradientsInFloat32())
+        if dtype != torch.float32:
+            stack.enter_context(torch.autocast(device.type, dtype=dtype))
+        yield

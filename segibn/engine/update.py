@@ -21,7 +21,7 @@ from segibn.builders.losses import build_criterion
 from segibn.builders.perturb import attach_perturbations
 from segibn.config.schema import RunConfig
 from segibn.data.plan import plan_batch
-from segibn.devices import accurate_dtype, image_layout
+from segibn.devices import accurate_dtype, image_layout, keep_freed_memory
 from segibn.engine.ema import WeightAverage
 from segibn.engine.objective import Step, Trainee
 from segibn.engine.optim import build_optimizer, set_learning_rate
@@ -71,6 +71,8 @@ class Updater:
         self.device = model.pixel_mean.device
         self.dtype = choose_dtype(config.engine.precision, self.device)
         apply_tf32(config.engine.precision, self.device)
+        if self.device.type == "cpu":
+            keep_freed_memory()
         _, world = distributed.rank_and_world()
         self.plan = plan_batch(config.optim.global_batch_size, world, config.engine.max_micro_batch)
         indices = [[class_names.index(name) for name in group] for group in groups]

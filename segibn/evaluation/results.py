@@ -12,9 +12,11 @@ from segibn.files.writing import read_json
 
 ROWS_FILE = "cross_domain.json"
 CONDITIONS_FILE = "conditions.json"
+STRESS_FILE = "stress.json"
+OOD_FILE = "ood.json"  # beside it, where unknown objects were scored too
 
 _TABLES: dict[str, Callable[[Any], str]] = {
-    "stress.json": format_stress,
+    STRESS_FILE: format_stress,
     "feature_divergence.json": lambda content: format_divergence(content["rows"]),
     "inference.json": format_inference,
 }

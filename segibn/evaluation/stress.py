@@ -64,7 +64,8 @@ def format_stress(rows: Sequence[Row]) -> str:
     body = [[change, *(_text(change, found.get(change)) for found in cells.values())] for change in changes]
     corruptions = [*dict.fromkeys(row["transform"] for row in rows if row["level"] is not None)]
     if len(corruptions) > 1:
-        body.append(["**mean retention**", *(_mean(of, corruptions) for of in cells.values())])
+        means = [mean_retention(of, corruptions).text() for of in cells.values()]
+        body.append(["**mean retention**", *(f"{mean} %" if mean != "-" else mean for mean in means)])
     levels = {row["level"] for row in rows} - {None}
     which = ", ".join(map(str, sorted(levels)))
     strength = f"; {'level' if len(levels) == 1 else 'mean of levels'} {which} of 5" if levels else ""
@@ -76,9 +77,10 @@ def format_stress(rows: Sequence[Row]) -> str:
     return "\n".join([*lines, "", legend, ""])
 
 
-def _mean(changes: Mapping[str, Cell], names: Sequence[str]) -> str:
+def mean_retention(changes: Mapping[str, Cell], names: Sequence[str]) -> Seeds:
+    """Average the retention over changes, for each seed; empty where there is none of them."""
     found = [changes[name].retention for name in names if name in changes]
-    return Seeds(map(fmean, zip(*found, strict=True))).text() + " %" if found else "-"
+    return Seeds(map(fmean, zip(*found, strict=True)))
 
 
 def _text(change: str, cell: Cell | None) -> str:

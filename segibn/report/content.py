@@ -87,10 +87,20 @@ class CrossDomain:
     published_note: str = ""  # a sentence in place of published numbers, likewise
 
 
+@dataclass(frozen=True, eq=False)
+class Stressed:
+    """The rows of ``stress.json``, and ``ood.json`` where it stands beside."""
+
+    rows: Sequence[Mapping[str, Any]]
+    # network -> folder of frames -> score -> AUROC, AUPRC, FPR95, fractions or None
+    ood: Mapping[str, Mapping[str, Mapping[str, Mapping[str, float | None]]]] = field(default_factory=dict)
+
+
 @dataclass(eq=False)
 class Report:
     """All that a page shows."""
 
     runs: list[Source] = field(default_factory=list)  # in the order that they were given
     tables: list[CrossDomain] = field(default_factory=list)
+    stressed: list[Stressed] = field(default_factory=list)
     comparisons: list[Mapping[str, Any]] = field(default_factory=list)  # of ``segibn compare``

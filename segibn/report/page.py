@@ -13,6 +13,7 @@ from segibn.report.content import Report
 from segibn.report.domains import class_bars, cross_domain_table
 from segibn.report.frames import frame_id, frames_part, viewer_data
 from segibn.report.measured import confusion_matrix, differences, reliability
+from segibn.report.robustness import stress_table
 from segibn.report.templates import page_head, render
 from segibn.report.training import learning_curves
 
@@ -39,11 +40,12 @@ def build_page(report: Report, title: str) -> str:
         runs=runs,
         scored=scored,
         sets=sorted({run.scores.conditions.evaluation_set for _, run in scored}),
-        summary=render("summary.html", runs=runs, results=results, frame_id=frame_id),
+        summary=render("summary.html", runs=runs, results=results, frame_id=frame_id) if runs else "",
         tables=[
             (cross_domain_table(table), class_bars(table, colors, f"domains-{place}"))
             for place, table in enumerate(report.tables)
         ],
+        stressed=[_drawn("a table of stress", stress_table, given) for given in report.stressed],
         curves=[_drawn("curves", learning_curves, list(curves.values()))] if curves else [],
         groups=grouped_bars(
             [(run.scores.conditions.evaluation_set, results[place]) for place, run in scored],

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from segibn.config.load import load_config
 from segibn.errors import SegibnError
-from segibn.evaluation.results import CONDITIONS_FILE, ROWS_FILE
+from segibn.evaluation.results import CONDITIONS_FILE, OOD_FILE, ROWS_FILE, STRESS_FILE
 from segibn.evaluation.rows import check_rows
 from segibn.evaluation.scores import Scores
+from segibn.evaluation.stress import STRESS_KEYS
 from segibn.files.writing import read_json, sha256_of
-from segibn.report.content import CrossDomain, Report, Source
+from segibn.report.content import CrossDomain, Report, Source, Stressed
 from segibn.report.curve import read_curve
 from segibn.runs.find import find_checkpoint, run_of
 from segibn.text import printable
@@ -49,12 +50,13 @@ def _add_folder(found: Report, folder: Path) -> None:
         return
     parents = [parent for parent in (folder, folder / "runs") if parent.is_dir()]
     inside = [path for parent in parents for path in sorted(parent.iterdir()) if _is_run(path)]
-    table = folder / ROWS_FILE
-    if not inside and not table.is_file():
+    tables = [path for name in (ROWS_FILE, STRESS_FILE) if (path := folder / name).is_file()]
+    if not inside and not tables:
         raise SegibnError(
-            f"{folder}: neither a run folder ({', '.join(_RUN_FILES)}) nor a study ({ROWS_FILE}, or run folders in it)"
+            f"{folder}: neither a run folder ({', '.join(_RUN_FILES)}) nor a study ({ROWS_FILE}, {STRESS_FILE}, "
+            "or run folders in it)"
         )
-    if table.is_file():
+    for table in tables:
         _add_file(found, table)
     # in the order of the study's rows; behind all of them those that are in none
     rows = [row for table in found.tables for row in table.rows]
@@ -74,7 +76,14 @@ def _is_run(folder: Path) -> bool:
 def _add_file(found: Report, path: Path) -> list[Source]:
     """Add the table or the comparisons of a JSON file; scores are returned."""
     content = read_json(path)
-    if isinstance(content, list) and all(isinstance(row, dict) for row in content):
+    is_table = isinstance(content, list) and all(isinstance(row, dict) for row in content)
+    if is_table and all("transform" in row for row in content):
+        check_rows(content, printable(path), STRESS_KEYS)
+        beside = path.with_name(OOD_FILE)
+        unknown = read_json(beside) if beside.is_file() else {}
+        found.stressed.append(Stressed(content, unknown if isinstance(unknown, dict) else {}))
+        return []
+    if is_table:
         check_rows(content, printable(path))
         beside = path.with_name(CONDITIONS_FILE)
         conditions = read_json(beside) if beside.is_file() else {}
@@ -89,7 +98,8 @@ def _add_file(found: Report, path: Path) -> list[Source]:
         return [Source(path.stem, record=content, scores=Scores.from_dict(content, str(path)), scores_file=path)]
     raise SegibnError(
         f"{path}: no scores of `segibn evaluate --output` or `segibn score --output`, no "
-        f"{ROWS_FILE} of `segibn cross-domain` and no file of `segibn compare --output`"
+        f"{ROWS_FILE} of `segibn cross-domain`, no {STRESS_FILE} of `segibn stress` and no file of "
+        "`segibn compare --output`"
     )
 
 

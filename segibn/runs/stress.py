@@ -17,7 +17,7 @@ from segibn.engine.scoring import Preparation
 from segibn.errors import ConfigError
 from segibn.evaluation.measures import measured
 from segibn.evaluation.ood import find_ood
-from segibn.evaluation.results import CONDITIONS_FILE
+from segibn.evaluation.results import CONDITIONS_FILE, OOD_FILE, STRESS_FILE
 from segibn.evaluation.rows import network_titles
 from segibn.evaluation.stress import ORIGINAL, format_stress, group_stress
 from segibn.files.encode import write_image
@@ -114,9 +114,9 @@ def stress(
     table = "\n".join([format_stress(rows), *(format_ood(found, name) for name, found in unknown.items())])
     if output is not None and distributed.is_main():
         conditions["frames"] = {label: [sample.name for sample in frames.samples]}
-        write_json(output / "stress.json", rows)
+        write_json(output / STRESS_FILE, rows)
         if unknown:
-            write_json(output / "ood.json", unknown)
+            write_json(output / OOD_FILE, unknown)
         write_json(output / CONDITIONS_FILE, conditions)
         write_text(output / "stress.md", table)
         write_image(output / PLOT_FILE, _plot(rows, label))
