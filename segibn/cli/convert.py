@@ -1,4 +1,4 @@
-"""``convert``: RobustNet's checkpoints into ours and back; weights as safetensors."""
+"""``convert``: others' checkpoints into ours, RobustNet's back; weights as safetensors."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +10,13 @@ from segibn.runs.find import find_checkpoint
 EXAMPLE = """\
 examples:
   segibn convert robustnet_r50_ibn.pth --output runs/robustnet_r50_ibn.pt
+  segibn convert deeplabv3plus_r101-d8.pth --trained-on cityscapes --output runs/mmseg_r101.pt
   segibn convert runs/robustnet_r50_ibn.pt --output back.pth
   segibn convert runs/gta5_ibn/checkpoints/last.pt --output gta5.safetensors
 
-A RobustNet file (baseline, IBN or ISW; ResNet-50 or -101) becomes a segibn checkpoint, .pt; a
-segibn checkpoint becomes a RobustNet file, .pth, or .safetensors, by the name of --output.
+A RobustNet file (baseline, IBN or ISW; ResNet-50 or -101) or one of mmsegmentation (DeepLabV3+ on
+a ResNet, the 19 classes of Cityscapes) becomes a segibn checkpoint, .pt; a segibn checkpoint becomes
+a RobustNet file, .pth, or .safetensors, by the name of --output.
 """
 _BELONGS = {"output_stride": ".pt", "trained_on": ".pt", "variant": ".pth"}
 """Option -> the suffix of --output on which it has an effect."""
@@ -25,8 +27,8 @@ def build_parser(parser: VerbParser) -> None:
     add = parser.add_argument
     add("checkpoint", type=Path, help="a file, or a segibn run folder")
     add("--output", type=Path, required=True, metavar="FILE", help=".pt, .pth or .safetensors")
-    add = parser.add_argument_group("from RobustNet (.pt)").add_argument
-    about = "of the network (default: as in RobustNet's scripts, 16 for ResNet-50, 8 for -101)"
+    add = parser.add_argument_group("from RobustNet or mmsegmentation (.pt)").add_argument
+    about = "of the network (default: 8; as in RobustNet's scripts, 16 for its ResNet-50)"
     add("--output-stride", type=int, choices=(8, 16, 32), help=about)
     add("--trained-on", choices=("gta5", "cityscapes"), help="noted in the checkpoint (default: gta5)")
     add = parser.add_argument_group("to RobustNet (.pth)").add_argument

@@ -80,8 +80,9 @@ class BackboneConfig(_Surgery):
     """Stages that get it; null = as in the paper: 1, 2, 3 (a, c, a2), 1, 2 (b, d), both (ad)."""
     ibn_ratio: values.Fraction | None = None
     """Share of instance-normalised channels in an IBN; null = 0.5, for DenseNets 0.4."""
-    stem: Literal["conv7x7", "conv3x3"] = "conv7x7"
-    """conv3x3 = three 3x3 convolutions, as RobustNet's ResNet-101; residual networks only."""
+    stem: Literal["conv7x7", "conv3x3", "resnet_c"] = "conv7x7"
+    """Three 3x3 convolutions: conv3x3 = of 64, 64, 128 channels, as RobustNet's ResNet-101; resnet_c = of 32, 32,
+    64 (arXiv 1812.01187), as mmsegmentation's ResNetV1c; residual networks only."""
     dilate_first: bool = False
     """Dilate a stage's first block too, as RobustNet does; residual networks only."""
     ibn_affine: bool = True

@@ -52,8 +52,11 @@ class _PyramidHead(_Head):
     """Width of each branch, and of the decoder where there is one."""
     atrous_rates: tuple[values.Dilation, values.Dilation, values.Dilation] | None = None
     """Dilations of the three branches; null = (6,12,18) at stride 16, (12,24,36) at 8."""
-    separable: bool = False
-    """Depthwise-separable 3x3 convolutions, the decoder's too (arXiv 1802.02611, section 3.1)."""
+    separable: bool | Literal["normed"] = False
+    """Depthwise-separable 3x3 convolutions, the decoder's too (arXiv 1802.02611, section 3.1); normed = with
+    batch norm and ReLU in between too, as the authors' code and mmsegmentation, true = as other toolkits."""
+    merge_kernel: Literal[1, 3] = 1
+    """Side of the convolution that joins the branches; 3 = as mmsegmentation."""
 
 
 class DeepLabV3HeadConfig(_PyramidHead):

@@ -9,6 +9,7 @@ from torch.nn import functional as F
 from segibn.models.kernels.depthwise import DepthwiseConv2d
 from segibn.models.kernels.pointwise import PointwiseConv2d
 
+Separable = bool | Literal["normed"]
 NOT_FINITE = 255  # stands in a label map where there is no best class: no network has as many
 
 
@@ -29,19 +30,21 @@ def conv_norm_relu(in_channels: int, out_channels: int, kernel_size: int, dilati
 
 
 def conv3x3_norm_relu(
-    in_channels: int, out_channels: int, dilation: int = 1, *, separable: bool = False
+    in_channels: int, out_channels: int, dilation: int = 1, *, separable: Separable = False
 ) -> nn.Sequential:
     """A 3x3 convolution, batch norm, ReLU; the spatial size stays.
 
-    Separable as in DeepLabV3+ (section 3.1): each channel by itself, then 1x1; as in
-    segmentation_models_pytorch without the authors' batch norm and ReLU in between.
+    Separable as in DeepLabV3+ (section 3.1): each channel by itself, then 1x1; "normed" with the
+    authors' batch norm and ReLU in between, as in mmsegmentation, True without them, as in
+    segmentation_models_pytorch.
     """
     if not separable:
         return conv_norm_relu(in_channels, out_channels, 3, dilation)
     depthwise = DepthwiseConv2d(in_channels, dilation)
     # Each of its outputs sees nine weights: fan in, where fan out would count all channels.
     nn.init.kaiming_normal_(depthwise.weight, mode="fan_in", nonlinearity="linear")
-    return nn.Sequential(depthwise, *conv_norm_relu(in_channels, out_channels, 1))
+    between = [nn.BatchNorm2d(in_channels), nn.ReLU(inplace=True)] if separable == "normed" else []
+    return nn.Sequential(depthwise, *between, *conv_norm_relu(in_channels, out_channels, 1))
 
 
 def pixel_classifier(in_channels: int, num_classes: int) -> nn.Conv2d:

@@ -18,7 +18,8 @@ from segibn.models.residual import BasicBlock, BlockShape, Bottleneck
 from segibn.models.share_norm import InstanceShareNorm2d
 
 STAGES = ("layer1", "layer2", "layer3", "layer4")
-Stem = Literal["conv7x7", "conv3x3"]
+Stem = Literal["conv7x7", "conv3x3", "resnet_c"]
+_DEEP_STEMS = {"conv3x3": (64, 128), "resnet_c": (32, 64)}  # channels of the first two convolutions, of the third
 
 
 @dataclass(frozen=True)
@@ -46,8 +47,8 @@ class ResNet(Backbone):
     """A residual network without its classifier.
 
     Module names are torchvision's and IBN-Net's. `stem` "conv3x3" is three convolutions, as in
-    RobustNet's ResNet-101. `dilate_first` dilates a stage's first block too where dilation replaces
-    a stride, as RobustNet does.
+    RobustNet's ResNet-101, "resnet_c" narrower ones. `dilate_first` dilates a stage's first block
+    too where dilation replaces a stride, as RobustNet does.
     """
 
     def __init__(
@@ -110,15 +111,16 @@ def _build_stem(stem: Stem, plan: IbnPlan) -> tuple[nn.Module, nn.Module, int]:
             norm = partial(InstanceShareNorm2d, share=1.0, ease=plan.ease)
     if stem == "conv7x7":
         return nn.Conv2d(3, 64, 7, stride=2, padding=3, bias=False), norm(64), 64
-    if stem != "conv3x3":
-        raise ValueError(f"stem is conv7x7 or conv3x3, got {stem!r}")
+    if stem not in _DEEP_STEMS:
+        raise ValueError(f"stem is conv7x7, {' or '.join(_DEEP_STEMS)}, got {stem!r}")
+    first, last = _DEEP_STEMS[stem]
     convolutions = nn.Sequential(
-        *(conv3x3(3, 64, stride=2), norm(64), nn.ReLU(inplace=True)),
-        *(conv3x3(64, 64), norm(64), nn.ReLU(inplace=True)),
-        conv3x3(64, 128),
+        *(conv3x3(3, first, stride=2), norm(first), nn.ReLU(inplace=True)),
+        *(conv3x3(first, first), norm(first), nn.ReLU(inplace=True)),
+        conv3x3(first, last),
     )
     # RobustNet's IBN network has instance norms after the first two only.
-    return convolutions, nn.BatchNorm2d(128), 128
+    return convolutions, nn.BatchNorm2d(last), last
 
 
 def build(name: str, ibn: IbnName = "none", output_stride: int = 32, **options: Any) -> ResNet:

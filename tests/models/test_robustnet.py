@@ -167,7 +167,7 @@ def refused(tmp_path: Path):
 def test_what_cannot_be_converted_is_said_with_the_files_name(refused, theirs) -> None:
     other = {"a": torch.ones(1)}
     assert "source.pth is not a segibn checkpoint" in refused(other, "x.safetensors")
-    assert "is no RobustNet checkpoint; --output x.pt does not follow" in refused(other, "x.pt")
+    assert "is no checkpoint of RobustNet or mmsegmentation; --output x.pt does not follow" in refused(other, "x.pt")
     assert "ends in .pt, .pth or .safetensors" in refused(other, "x.ckpt")
     assert "is the file to convert" in refused(other, "source.pth")
     assert "--variant has no effect" in refused(other, "x.safetensors", "--variant", "isw")
@@ -183,7 +183,7 @@ def test_what_cannot_be_converted_is_said_with_the_files_name(refused, theirs) -
     headless = {k: v for k, v in state.items() if not k.startswith("aspp.")}
     assert "source.pth: no RobustNet network, or not the whole of it: aspp.img_conv" in refused(headless, "x.pt")
     assert "source.pth: no place for extra.weight" in refused(state | {"extra.weight": torch.ones(1)}, "x.pt")
-    assert "is a RobustNet checkpoint; --output x.safetensors" in refused(state, "x.safetensors")
+    assert "is a checkpoint of RobustNet; --output x.safetensors" in refused(state, "x.safetensors")
     few = state | {k: state[k][:3] for k in ("final2.0.weight", "final2.0.bias")}
     assert "source.pth: 3 classes" in refused(few, "x.pt")
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from segibn.models.features import FeatureSpec
 from segibn.models.kernels.resize import resize_feature
-from segibn.models.layers import conv3x3_norm_relu, conv_norm_relu, dropout_of, pixel_classifier
+from segibn.models.layers import Separable, conv3x3_norm_relu, conv_norm_relu, dropout_of, pixel_classifier
 
 
 class ASPP(nn.Module):
@@ -19,13 +19,21 @@ class ASPP(nn.Module):
     one value per channel and image, so training needs at least two images in a batch.
     """
 
-    def __init__(self, in_channels: int, channels: int, rates: tuple[int, ...], *, separable: bool = False) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        rates: tuple[int, ...],
+        *,
+        separable: Separable = False,
+        merge_kernel: int = 1,
+    ) -> None:
         super().__init__()
         dilated = partial(conv3x3_norm_relu, in_channels, channels, separable=separable)
         self.branches = nn.ModuleList([conv_norm_relu(in_channels, channels, 1)])
         self.branches.extend(dilated(rate) for rate in rates)
         self.image_pool = conv_norm_relu(in_channels, channels, 1)
-        self.merge = conv_norm_relu(channels * (len(rates) + 2), channels, 1)
+        self.merge = conv_norm_relu(channels * (len(rates) + 2), channels, merge_kernel)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, channels, h, w)."""
@@ -48,12 +56,13 @@ class DeepLabV3Head(nn.Module):
         atrous_rates: tuple[int, ...] = (6, 12, 18),
         dropout: float = 0.1,
         dropout_unit: Literal["value", "channel"] = "value",
-        separable: bool = False,
+        separable: Separable = False,
+        merge_kernel: int = 1,
     ) -> None:
         super().__init__()
         spec = feature_specs["layer4"]
         self.logits_spec = FeatureSpec(num_classes, spec.stride)
-        self.aspp = ASPP(spec.channels, channels, atrous_rates, separable=separable)
+        self.aspp = ASPP(spec.channels, channels, atrous_rates, separable=separable, merge_kernel=merge_kernel)
         self.conv = conv_norm_relu(channels, channels, 3)
         self.dropout = dropout_of(dropout_unit, dropout)
         self.classifier = pixel_classifier(channels, num_classes)
@@ -82,14 +91,16 @@ class DeepLabV3PlusHead(nn.Module):
         dropout: float = 0.1,
         dropout_unit: Literal["value", "channel"] = "value",
         align_corners: bool = False,
-        separable: bool = False,
+        separable: Separable = False,
+        merge_kernel: int = 1,
         refine: Literal["joined", "split"] = "joined",
     ) -> None:
         super().__init__()
         self.align_corners = align_corners
         low = feature_specs["layer1"]
         self.logits_spec = FeatureSpec(num_classes, low.stride)
-        self.aspp = ASPP(feature_specs["layer4"].channels, channels, atrous_rates, separable=separable)
+        pyramid = {"separable": separable, "merge_kernel": merge_kernel}
+        self.aspp = ASPP(feature_specs["layer4"].channels, channels, atrous_rates, **pyramid)
         conv3x3 = partial(conv3x3_norm_relu, separable=separable)
         self.context = conv3x3(channels, channels) if refine == "split" else None
         self.low_level = conv_norm_relu(low.channels, low_level_channels, 1)
