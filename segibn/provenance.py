@@ -6,6 +6,7 @@ import shlex
 import subprocess
 import sys
 from contextlib import suppress
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -53,8 +54,10 @@ def machine() -> dict[str, str | int | None]:
 
 
 def origin() -> dict[str, Any]:
-    """All of the above, as records keep it."""
-    return {"command": command_line(), "git_revision": git_revision(), "versions": versions(), "machine": machine()}
+    """All of the above and the day, as records keep it."""
+    day = datetime.now(UTC).date().isoformat()
+    about = {"command": command_line(), "date": day, "git_revision": git_revision()}
+    return about | {"versions": versions(), "machine": machine()}
 
 
 def usable_cores() -> int:

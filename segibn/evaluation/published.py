@@ -22,6 +22,11 @@ class PublishedRow(NamedTuple):
         """Name as printed."""
         return f"{self.network}, {self.method}"
 
+    @property
+    def year(self) -> int:
+        """When the protocol's paper came out."""
+        return _YEARS[self.protocol.partition("-")[0]]
+
 
 PROTOCOLS: dict[str, str] = {
     "robustnet-r50": "DeepLabV3+, output stride 16, 40k iterations of 768x768 crops with colour "
@@ -39,6 +44,7 @@ PROTOCOLS: dict[str, str] = {
     "soma": "as Rein's, but windows over Cityscapes at 2048x1024, which alone took Rein from 64.3 "
     "to 66.1 (issue 68 of its repository)",
 }
+_YEARS = {"robustnet": 2021, "shade": 2022, "mrfp": 2024, "rein": 2024, "soma": 2025}
 NAMED_PROTOCOLS: dict[str, str] = {
     "robustnet-r50": "robustnet",
     "robustnet-r101": "robustnet_r101",

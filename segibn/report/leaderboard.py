@@ -5,6 +5,7 @@ stand, marked, in the table of the protocol that they are of.
 """
 
 import os
+import re
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from segibn.errors import SegibnError
 from segibn.evaluation.metrics import POLICIES, compute_miou
 from segibn.evaluation.protocols import PROTOCOLS
 from segibn.evaluation.published import NAMED_PROTOCOLS, PUBLISHED_ROWS
+from segibn.evaluation.results import CONDITIONS_FILE
 from segibn.evaluation.rows import Network, Row, Seeds, check_rows, gather
 from segibn.evaluation.signatures import MEANING, parse_signature
 from segibn.files.writing import atomic_path, read_json
@@ -37,6 +39,7 @@ class Line:
     files: tuple[str, ...]  # below the folder; of a published row what it was quoted from
     card: str = ""  # model card beside the results
     is_published: bool = False
+    year: int | None = None  # it was measured in, the latest of its files; of a published row its paper's
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ def check_result(path: Path) -> list[Row]:
     content = read_json(path)
     rows = content if isinstance(content, list) else [_row_of(content, path)]
     check_rows(rows, str(path), ("signature", "num_images", "class_names", "confusion"))
-    conditions = path.parent / "conditions.json"
+    conditions = path.with_name(CONDITIONS_FILE)
     named = read_json(conditions).get("frames", {}) if conditions.is_file() else {}
     for number, row in enumerate(rows, start=1):
         if fault := _fault(row, named.get(row["test"])):
@@ -78,7 +81,7 @@ def take_in(file: Path, folder: Path, name: str) -> int:
         raise SegibnError(f"--as {name}: write the name of a folder, without a path")
     if target.exists():
         raise SegibnError(f"{target} is there already; give it another name by --as")
-    for path in (file, file.parent / "conditions.json"):
+    for path in (file, file.with_name(CONDITIONS_FILE)):
         if path.is_file():
             with atomic_path(target / path.name) as copy:
                 shutil.copyfile(path, copy)
@@ -128,12 +131,21 @@ def read_tables(folder: Path) -> tuple[list[Table], list[str]]:
             # rows of other tables than that of domains have a "transform" or a "way"
             if is_scores or (is_rows and not {"transform", "way"} & set(content[0])):
                 name = path.relative_to(folder).as_posix()
-                rows += [{**row, "file": name, "column": _column(row)} for row in check_result(path)]
+                day = _date(content, path)
+                rows += [{**row, "file": name, "date": day, "column": _column(row)} for row in check_result(path)]
         except SegibnError as error:
             left.append(str(error))
     groups = gather(rows, _conditions, "column")
     tables = [_table(dict(key), by_test, folder) for key, by_test in groups.items()]
     return sorted(tables, key=lambda table: (not table.protocol, table.protocol)), left
+
+
+def _date(content: Any, path: Path) -> str:
+    """The day of a result, of its own or of the conditions beside it; "" where neither tells."""
+    beside = path.with_name(CONDITIONS_FILE)
+    said = content if isinstance(content, dict) else read_json(beside) if beside.is_file() else {}
+    day = said.get("date") if isinstance(said, dict) else None
+    return day if isinstance(day, str) and re.match(r"\d{4}-", day, re.ASCII) else ""
 
 
 def _conditions(row: Row) -> tuple[tuple[str, str], ...]:
@@ -158,7 +170,9 @@ def _table(conditions: dict[str, str], by_column: Mapping[str, Sequence[Row]], f
         files = tuple(dict.fromkeys(row["file"] for rows in found.values() for row in rows))
         scores = {column: Seeds(row["miou"] for row in rows) for column, rows in found.items()}
         title = f"{network.title}, {head}" if head else network.title
-        lines.append(Line(network.train, title, scores, max(map(len, scores.values())), files, _card(folder, files)))
+        years = [int(row["date"][:4]) for rows in found.values() for row in rows if row["date"]]
+        seeds, card = max(map(len, scores.values())), _card(folder, files)
+        lines.append(Line(network.train, title, scores, seeds, files, card, year=max(years, default=None)))
     columns = tuple(sorted(by_column))
     if protocol in PROTOCOLS and "deviates" not in conditions:
         lines += _published(protocol, columns)
@@ -189,7 +203,7 @@ def _published(protocol: str, columns: Sequence[str]) -> list[Line]:
             if (name := column.partition(" ")[0].partition("~")[0]) in values
         }
         if cells:
-            lines.append(Line(row.train, row.title, cells, 1, (row.source,), is_published=True))
+            lines.append(Line(row.train, row.title, cells, 1, (row.source,), is_published=True, year=row.year))
     return lines
 
 

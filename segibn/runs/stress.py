@@ -15,6 +15,7 @@ from segibn.charts.style import pixels
 from segibn.config.data import DatasetConfig
 from segibn.engine.scoring import Preparation
 from segibn.errors import ConfigError
+from segibn.evaluation.errors import bravo_index
 from segibn.evaluation.measures import measured
 from segibn.evaluation.ood import find_ood
 from segibn.evaluation.results import CONDITIONS_FILE, OOD_FILE, STRESS_FILE
@@ -86,6 +87,7 @@ def stress(
     for folder in ood:
         find_ood(folder)  # what is missing shows before any work
     unknown: dict[str, Any] = {}
+    indices: list[str] = []
     place, runs = device_of(device), [load_any(source, said) for source in sources]
     if on is None:
         own = own_set(runs[0], sources[0])
@@ -110,8 +112,13 @@ def stress(
             conditions = circumstances(place, placed.options) | {"seed": seed or 0}
             if ood and distributed.is_main():
                 unknown[run.name] = {folder.name: score_ood(placed.predictor, folder) for folder in ood}
+            original = rows[-len(changes)]
+            if index := _bravo(original, unknown.get(run.name, {})):
+                original["bravo"] = index
+                indices.append(f"{run.name}, BRAVO: {', '.join(f'{k} {100 * v:.1f}' for k, v in index.items())}\n")
             run.to(CPU)
-    table = "\n".join([format_stress(rows), *(format_ood(found, name) for name, found in unknown.items())])
+    found_ood = [format_ood(found, name) for name, found in unknown.items()]
+    table = "\n".join([format_stress(rows), *found_ood, *indices])
     if output is not None and distributed.is_main():
         conditions["frames"] = {label: [sample.name for sample in frames.samples]}
         write_json(output / STRESS_FILE, rows)
@@ -124,6 +131,17 @@ def stress(
         pictures = _pictures(runs[-1], changes, sample.name, read_image(sample.image))
         write_image(output / "stress.jpg", grid_sheet(pictures))
     return table
+
+
+def _bravo(row: Mapping[str, Any], unknown: Mapping[str, Any]) -> dict[str, float]:
+    """Return the BRAVO index of frames as they are; {} where calibration or errors were not measured."""
+    details = row.get("details", {})
+    if not {"calibration", "errors"} <= details.keys():
+        return {}
+    semantic = {"miou": row["miou"], "ece": details["calibration"]["ece"], **details["errors"]}
+    ood = [scores["max-softmax"] for scores in unknown.values()]  # confidence, as the challenge takes
+    is_known = all(value is not None for values in (semantic, *ood) for value in values.values())
+    return bravo_index(semantic, ood) if is_known else {}
 
 
 def _changes(given: Sequence[str], levels: Sequence[int] | None, seed: int | None) -> Iterator[Change]:

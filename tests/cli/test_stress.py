@@ -1,5 +1,7 @@
 """``segibn stress`` on a small set."""
 
+from statistics import harmonic_mean
+
 import pytest
 
 from segibn.cli import evaluate
@@ -78,11 +80,21 @@ def _ood_folder(folder, layout):
 def test_scores_of_the_logits_are_told_of_either_layout(make_run, datasets, tmp_path, layout):
     run, folder = make_run("camvid", "camvid11", "a"), _ood_folder(tmp_path / layout, layout)
     more = ("--corruptions", "jpeg", "--levels", "1", "--ood", str(folder), "--output", str(tmp_path / "out"))
-    assert main(_argv([run], datasets, *more)) == 0
+    assert main(_argv([run], datasets, *more, "--calibration", "--errors")) == 0
     found = next(iter(read_json(tmp_path / "out/ood.json").values()))[layout]
     assert list(found) == ["max-softmax", "max-logit", "energy", "entropy"]
     assert all(0 <= value <= 1 for score in found.values() for value in score.values())
     assert "| energy |" in (tmp_path / "out/stress.md").read_text()
+    original, changed = read_json(tmp_path / "out/stress.json")
+    errors, unknown = original["details"]["errors"], found["max-softmax"]
+    values = [original["miou"], 1 - original["details"]["calibration"]["ece"], 1 - errors["fpr95"]]
+    values += [errors[key] for key in ("auroc", "auprc_success", "auprc_error")]
+    semantic = harmonic_mean(values)  # of a network that was never trained: 0 where one of them is
+    of_ood = harmonic_mean([unknown["auroc"], unknown["auprc"], 1 - unknown["fpr95"]])
+    expected = {"semantic": semantic, "ood": of_ood, "index": harmonic_mean([semantic, of_ood])}
+    assert semantic > 0
+    assert original["bravo"] == pytest.approx(expected)
+    assert "bravo" not in changed
 
 
 def test_frames_of_the_unknown_are_looked_for_before_any_work(make_run, datasets, tmp_path):

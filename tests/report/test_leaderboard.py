@@ -68,6 +68,17 @@ def test_a_table_holds_what_was_measured_alike_and_nothing_else(results):
     assert not any(line.is_published for table in tables[1:] for line in table.lines)
 
 
+def test_the_year_is_that_of_the_latest_measurement_or_of_the_paper(results):
+    for name, day in (("plain", "2025-12-31"), ("windows", "soon")):
+        path = results / name / "conditions.json"
+        said = json.loads(path.read_text()) if path.is_file() else {}
+        path.write_text(json.dumps(said | {"date": day}))
+    tables, _ = read_tables(results)
+    years = {line.network: line.year for table in tables for line in table.lines if line.is_published}
+    assert years["ResNet-50, ISW"] == 2021
+    assert sorted((line.year or 0) for table in tables[1:] for line in table.lines) == [0, 2025]
+
+
 def test_published_rows_stand_marked_in_the_table_of_their_protocol(results):
     robust = read_tables(results)[0][0]
     published = [line for line in robust.lines if line.is_published]
@@ -145,7 +156,7 @@ def test_it_sorts_filters_and_fits_a_phone(results, tmp_path, browser):
     header.click()  # it was descending
 
     def values():
-        texts = robust.locator("tbody td[data-value]").all_inner_texts()
+        texts = robust.locator("tbody td[data-value]:not(.board-year)").all_inner_texts()
         return [float(re.match(r"[\d.]+", text)[0]) for text in texts]
 
     assert values() == sorted(values())
@@ -155,6 +166,11 @@ def test_it_sorts_filters_and_fits_a_phone(results, tmp_path, browser):
     assert page.locator("tbody tr:visible").count() == 1
     assert page.locator(".board:visible").count() == 1
     page.fill("#network", "")
+    page.fill("#year", "2026")  # of the rows here none says when it was measured
+    assert page.locator("tbody tr:visible").count() == 0
+    page.fill("#year", "2021")
+    assert page.locator("tbody tr:visible").count() == page.locator(".board-published").count() > 0
+    page.fill("#year", "")
     page.uncheck("#published")
     assert page.locator(".board-published:visible").count() == 0
     page.fill("#train", "mapillary")

@@ -31,14 +31,15 @@
     });
   }
 
-  const [network, train, published] = ["network", "train", "published"].map((id) => document.getElementById(id));
+  const [network, train, year, published] = ["network", "train", "year", "published"].map((id) => document.getElementById(id));
   const filter = () => {
     let shown = 0;
     for (const table of tables) {
       let own = 0;
       for (const row of table.tBodies[0].rows) {
         const has = (cell, input) => cell.textContent.toLowerCase().includes(input.value.trim().toLowerCase());
-        const fits = has(row.children[0], network) && has(row.children[1], train);
+        const when = Number(row.querySelector(".board-year")?.dataset.value ?? 0);
+        const fits = has(row.children[0], network) && has(row.children[1], train) && when >= Number(year.value);
         row.hidden = !fits || (row.classList.contains("board-published") && !published.checked);
         own += !row.hidden;
       }
@@ -48,6 +49,6 @@
     document.getElementById("count").textContent = `${shown} ${shown === 1 ? "row" : "rows"}`;
   };
   document.querySelector(".board-filter").addEventListener("submit", (event) => event.preventDefault());
-  for (const input of [network, train, published]) input.addEventListener("input", filter);
+  for (const input of [network, train, year, published]) input.addEventListener("input", filter);
   filter();
 })();
