@@ -1,6 +1,6 @@
 """Whether run B is better than run A: two scores files in, differences with intervals out."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -103,8 +103,7 @@ def compare_runs(
     ``common_frames`` compares the frames that both have instead of refusing other sets;
     ``any_conditions`` compares under different signatures, by the policy of ``a``, and says so.
     """
-    if a.scores.class_names != b.scores.class_names:
-        raise SegibnError(f"{a.title} and {b.title} score different classes")
+    b = _in_order(b, a)
     warnings = _differing_conditions(a, b, any_conditions, common_frames)
     warnings += [f"{run.title}: {run.scores.doubt}" for run in (a, b) if run.scores.doubt]
     (left, right), more = _same_frames(a, b, common_frames)
@@ -120,6 +119,24 @@ def compare_runs(
     low, high = bounds.miou.tolist()
     mean = Difference("mIoU", mean_a, mean_b, low, high, float(p.miou))
     return Comparison(a, b, classes, mean, len(left), policy, how, (*warnings, *more))
+
+
+def _in_order(b: NamedScores, a: NamedScores) -> NamedScores:
+    """Return ``b`` with its classes in the order of ``a``: networks of others have an order of their own."""
+    names, scores = a.scores.class_names, b.scores
+    if scores.class_names == names:
+        return b
+    if sorted(scores.class_names) != sorted(names):
+        alone = [
+            listed(set(x) - set(y)) or "none" for x, y in ((names, scores.class_names), (scores.class_names, names))
+        ]
+        raise SegibnError(
+            f"{a.title} and {b.title} score different classes: {alone[0]} only in the first, {alone[1]} only in the other"
+        )
+    order = [scores.class_names.index(name) for name in names]
+    frames = scores.frame_counts and replace(scores.frame_counts, counts=scores.frame_counts.counts[..., order])
+    confusion = scores.confusion[order][:, [*order, len(names)]]
+    return replace(b, scores=replace(scores, class_names=names, confusion=confusion, frame_counts=frames))
 
 
 def format_comparison(comparison: Comparison) -> str:
