@@ -131,7 +131,8 @@ def _in_order(b: NamedScores, a: NamedScores) -> NamedScores:
             listed(set(x) - set(y)) or "none" for x, y in ((names, scores.class_names), (scores.class_names, names))
         ]
         raise SegibnError(
-            f"{a.title} and {b.title} score different classes: {alone[0]} only in the first, {alone[1]} only in the other"
+            f"{a.title} and {b.title} score different classes: {alone[0]} only in the first, "
+            f"{alone[1]} only in the other"
         )
     order = [scores.class_names.index(name) for name in names]
     frames = scores.frame_counts and replace(scores.frame_counts, counts=scores.frame_counts.counts[..., order])

@@ -6,6 +6,7 @@ import statistics
 import sys
 import timeit
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,21 +15,25 @@ import torch
 
 from segibn import __version__
 from segibn.builders.checkpoints import FORMAT_VERSION, load_segmenter
+from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
 from segibn.description import KEY, LABELS, LOGITS, Description
-from segibn.errors import DatasetError, ImageFileError
+from segibn.errors import DatasetError, ImageFileError, SegibnError
 from segibn.export.exported import load_onnx
 from segibn.export.openvino import export_openvino
 from segibn.export.quantize import CALIBRATION_FRAMES, export_int8
 from segibn.export.writing import export
 from segibn.files.folders import list_files
 from segibn.files.pictures import read_image
-from segibn.files.writing import write_bytes
+from segibn.files.writing import atomic_path, write_bytes
+from segibn.inference.config import AS_SCORED
 from segibn.inference.options import InferenceOptions, InstanceShare
 from segibn.inference.predictor import Predictor, sharing
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
 from segibn.models.weights.tensor_check import check_finite
-from segibn.runs.trained import asked_share
+from segibn.runs.evaluate import score_run
+from segibn.runs.loading import load_any
+from segibn.runs.trained import CPU, asked_share
 from segibn.text import counted
 
 _NOTES = ("config", "classes", "class_names", "palette", "iteration", "versions")
@@ -44,35 +49,64 @@ def export_checkpoint(
     calibrate: Path | None,
     time: bool,
     share: InstanceShare | str | None,
+    on: tuple[DatasetConfig, Path] | None = None,
 ) -> RunConfig:
     """Write a network as the suffix of ``output`` says, print how it compares; -> its config.
 
     ``labels``: the graph takes (N, H, W, 3) uint8 and returns train ids (N, H, W) uint8.
     ``half``: weights in .safetensors have 16 bits, as close as those are.
     ``calibrate``: folder of frames to take the ranges of eight bits from; None = float32.
-    ``time``: print the time of a frame too (.onnx). ``share``: of each frame's own statistics.
+    ``time``: print the time of a frame too (.onnx). ``share``: of each frame's own statistics. ``on``:
+    labelled set and the folder above it, on which an .onnx file has to score what the network does;
+    SegibnError: it does not, and nothing is left.
     """
     segmenter, config, meta = load_segmenter(checkpoint)
-    if (share := asked_share(share, checkpoint)) is not None:
-        segmenter = sharing(segmenter, share)
+    shared = asked_share(share, checkpoint)
+    if shared is not None:
+        segmenter = sharing(segmenter, shared)
     if output.suffix == ".safetensors":
         count = write_safetensors(output, segmenter, config, meta, half)
         print(f"{output}: {count} tensors, config and classes")
         return config
-    description = describe_network(config, meta, labels=labels, share=share)
-    if calibrate is not None:
-        agreeing = export_int8(segmenter, output, description, calibration_frames(calibrate), labels=labels)
-        report = f"int8; {agreeing:.2%} of the pixels of frames have the class of float32"
-    else:
-        write = export_openvino if output.suffix == ".xml" else export
-        difference = write(segmenter, output, description, labels=labels)
-        report = f"logits differ from the network by at most {difference:.1e}"
-        if labels:
-            report = f"{difference:.2%} of pixels differ from the network, all near ties"
-    print(f"{output}: {report}")
-    if time:
-        print(frame_times(segmenter, output))
+    description = describe_network(config, meta, labels=labels, share=shared)
+    with nullcontext(output) if on is None else atomic_path(output) as path:
+        if calibrate is not None:
+            agreeing = export_int8(segmenter, path, description, calibration_frames(calibrate), labels=labels)
+            report = f"int8; {agreeing:.2%} of the pixels of frames have the class of float32"
+        else:
+            write = export_openvino if output.suffix == ".xml" else export
+            difference = write(segmenter, path, description, labels=labels)
+            report = f"logits differ from the network by at most {difference:.1e}"
+            if labels:
+                report = f"{difference:.2%} of pixels differ from the network, all near ties"
+        if on is not None:
+            report += "; " + _compare_scores((checkpoint, path), share, *on, most_points=1.0 if calibrate else 0.1)
+        print(f"{output}: {report}")
+        if time:
+            print(frame_times(segmenter, path))
     return config
+
+
+def _compare_scores(
+    sources: tuple[Path, Path],
+    share: InstanceShare | str | None,
+    dataset: DatasetConfig,
+    root: Path,
+    *,
+    most_points: float,
+) -> str:
+    """Score network and graph on a set -> both mIoU; SegibnError: they differ by more than that many points."""
+    found = []
+    for source, asked in zip(sources, (share, None), strict=True):
+        run = load_any(source).asked(AS_SCORED.replaced(instance_share=asked), CPU)
+        found.append(100 * score_run(run, dataset, root).miou)
+    text = f"mIoU on {dataset.title}: {found[0]:.2f} % of the network, {found[1]:.2f} % of the file"
+    if not abs(found[0] - found[1]) <= most_points:
+        raise SegibnError(
+            f"{text}; they may differ by {most_points:g} points, so nothing was written. Of eight bits: calibrate with "
+            "frames like those that it will see, or export without --int8"
+        )
+    return text
 
 
 def frame_times(segmenter: Segmenter, path: Path, pairs: int = 5) -> str:

@@ -13,10 +13,12 @@ from PIL import Image
 
 from benchmarks.results_table import fill_tables
 from segibn.builders.checkpoints import load_segmenter
-from segibn.cli import export, predict
+from segibn.cli import evaluate, export, predict
 from segibn.description import parse_description
 from segibn.errors import CheckpointError, ConfigError, DatasetError, SegibnError
+from segibn.export.exported import OnnxNetwork
 from segibn.files.encode import write_image
+from segibn.files.writing import read_json
 from segibn.inference.predictor import Predictor
 from segibn.runs.export import calibration_frames
 
@@ -192,3 +194,29 @@ def test_tables_are_those_of_the_results(name, repository):
     text = (repository / name).read_text()
     assert "<!-- results:benchmarks/export_scores -->" in text
     assert fill_tables(text, repository / "results") == text
+
+
+def test_a_file_is_written_only_where_it_scores_what_the_network_does(run, datasets, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "out" / "model.onnx"
+    words = [str(run), "--output", str(path), "--on", "camvid:val", "--datasets", str(datasets)]
+    assert export.main(words) == 0
+    said = capsys.readouterr().out
+    of_network, of_file = (float(number) for number in re.findall(r"(\d+\.\d+) % of the (?:network|file)", said))
+    scores = tmp_path / "e.json"
+    assert evaluate.main([str(run), "--datasets", str(datasets), "--device", "cpu", "--output", str(scores)]) == 0
+    assert of_network == pytest.approx(100 * read_json(scores)["miou"], abs=0.006)
+    assert of_file == pytest.approx(of_network, abs=0.1)
+    assert f"{path}: logits differ" in said
+    path.unlink()
+
+    def upside_down(self, image):
+        return self._run(image).flip(1)
+
+    monkeypatch.setattr(OnnxNetwork, "coarse_logits", upside_down)
+    with pytest.raises(SegibnError, match=r"% of the file; they may differ by 0\.1 points, so nothing was written"):
+        export.main(words)
+    assert list(path.parent.iterdir()) == []
+    with pytest.raises(ConfigError, match=r"--on belongs to \.onnx files"):
+        export.main([str(run), "--output", str(tmp_path / "m.pt2"), "--on", "camvid:val"])
+    with pytest.raises(ConfigError, match="--datasets has no effect without --on"):
+        export.main([str(run), "--output", str(path), "--datasets", str(datasets)])
