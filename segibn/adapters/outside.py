@@ -58,11 +58,18 @@ class OutsideNetwork(nn.Module):
         precisions: Sequence[str] = PRECISIONS,
         gives: Literal["logits", "scores"] = "logits",
         way: str = "",
+        keeps_layout: bool = False,
     ) -> None:
         super().__init__()
+        self._keeps_layout = keeps_layout
         self.module, self.num_classes, self.pixels = module, num_classes, pixels
         self.precisions, self.gives, self.way = tuple(precisions), gives, way
         self._scores = scores
+
+    def to(self, *args: Any, memory_format: torch.memory_format | None = None, **kwargs: Any) -> "OutsideNetwork":
+        """Move as `Module.to`; weights of a network that keeps its layout stay in it."""
+        more = {} if memory_format is None or self._keeps_layout else {"memory_format": memory_format}
+        return super().to(*args, **more, **kwargs)
 
     def normalize(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) uint8 RGB -> float32 as the network was trained on."""

@@ -1,5 +1,6 @@
 """``rank``: which frames of a folder to label next."""
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,7 +16,8 @@ examples:
 
 rules: entropy and margin, the frames that the network is least sure of; diverse, frames as unlike
 each other as can be, by features of the backbone; both, diverse ones among the least sure.
-Written are rank.txt (a name on each line), rank.json and rank.html, a page of the frames.
+Written are rank.txt (a name on each line), rank.json and rank.html, a page of the frames. Frames
+that cannot be read are left out and said; the exit code is 1 then.
 """
 
 
@@ -42,7 +44,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     run = load_checkpoint(arguments.model).asked(inference, device_of(arguments.device))
     how = arguments.count, arguments.by, arguments.labelled
     with FrameProgress("rank") as progress:
-        names = rank_folder(run, arguments.folder, arguments.output, *how, progress)
+        names, unread = rank_folder(run, arguments.folder, arguments.output, *how, progress)
+    for text in unread:
+        print(f"left out: {text}", file=sys.stderr)
     print(f"{len(names)} frames to label, the first {names[0]}: {arguments.output / 'rank.txt'}")
     print_then(f"look at {arguments.output / 'rank.html'}")
-    return 0
+    return 1 if unread else 0

@@ -22,6 +22,7 @@ import segibn
 from segibn.text import counted, markdown, printable_lines
 
 FOLDER = Path(__file__).with_name("templates")
+FOLDED_FROM = 40  # classes above which lists and matrices of all of them are folded
 DASH, MINUS = "\N{EN DASH}", "\N{MINUS SIGN}"
 
 
@@ -61,7 +62,7 @@ def _environment(text_of: Callable[[object], object]) -> Environment:
     )
     filters = (anchor, counted, data_uri, loss_text, median, number, percent, share, spans)
     environment.filters |= {text_filter.__name__: text_filter for text_filter in filters}
-    environment.globals |= {"DASH": DASH}
+    environment.globals |= {"DASH": DASH, "FOLDED_FROM": FOLDED_FROM}
     return environment
 
 

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import torch
 
-from segibn.errors import ConfigError, DatasetError
+from segibn.errors import ConfigError, DatasetError, ImageFileError
 from segibn.files.contents import IMAGE_SUFFIXES
 from segibn.files.folders import list_files
 from segibn.files.pictures import read_image
@@ -95,8 +95,8 @@ def rank_folder(
     rule: str,
     done_before: Path | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> list[str]:
-    """Write ``rank.txt`` (names, one a line), ``rank.json`` and ``rank.html``; -> the names.
+) -> tuple[list[str], list[str]]:
+    """Write ``rank.txt`` (names, one a line), ``rank.json`` and ``rank.html`` -> the names; what cannot be read.
 
     ``done_before``: a text file of names that are labelled already, which are left out.
     """
@@ -107,7 +107,11 @@ def rank_folder(
     if not paths:
         raise DatasetError(f"{printable(folder)}: no frames to rank in it")
     frames: list[Ranked] = []
-    for path, image in map_in_threads(read_image, paths, _THREADS):
+    unread: list[str] = []
+    for path, image in map_in_threads(_read_or_say, paths, _THREADS):
+        if isinstance(image, ImageFileError):
+            unread.append(str(image))
+            continue
         ids, entropy, margin, feature = measure(run.predictor, image)
         small = cv2.resize(
             image, (480, max(1, round(480 * image.shape[0] / image.shape[1]))), interpolation=cv2.INTER_AREA
@@ -116,7 +120,9 @@ def rank_folder(
         name = path.relative_to(folder).as_posix()
         frames.append(Ranked(name, entropy, margin, feature, as_jpeg(overlay(small, shown, run.palette))))
         if progress is not None:
-            progress(len(frames), len(paths))
+            progress(len(frames) + len(unread), len(paths))
+    if not frames:
+        raise DatasetError(f"{printable(folder)}: no frame of it can be read; the first: {unread[0]}")
     chosen = [frames[place] for place in choose(frames, count, rule)]
     write_text(output / "rank.txt", "".join(f"{frame.name}\n" for frame in chosen))
     rows = [{"name": frame.name, "entropy": frame.entropy, "margin": frame.margin} for frame in chosen]
@@ -125,7 +131,14 @@ def rank_folder(
         SheetFrame(frame.name, frame.picture, f"{place}. entropy {frame.entropy:.3f}, margin {frame.margin:.3f}")
         for place, frame in enumerate(chosen, start=1)
     ]
-    notes = [f"chosen by the rule '{rule}' of {len(frames)} frames"]
+    notes = [f"chosen by the rule '{rule}' of {len(frames)} frames", *(f"left out: {text}" for text in unread)]
     part = SheetPart("To label next", len(chosen), [], [], [], notes, cards)
     write_text(output / "rank.html", build_sheet([part], "Which frames to label next"))
-    return [frame.name for frame in chosen]
+    return [frame.name for frame in chosen], unread
+
+
+def _read_or_say(path: Path) -> np.ndarray | ImageFileError:
+    try:
+        return read_image(path)
+    except ImageFileError as error:
+        return error

@@ -80,7 +80,9 @@ def test_marks_that_say_nothing_are_refused(
         main(command)
 
 
-def test_rank_prefers_what_the_network_is_least_sure_of(frames: Path, tmp_path: Path) -> None:
+def test_rank_prefers_what_the_network_is_least_sure_of(
+    frames: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     words = ["rank", str(frames), "--count", "2", "--by", "entropy", "--output", str(tmp_path / "r")]
     assert main(words) == 0
     names = (tmp_path / "r/rank.txt").read_text().split()
@@ -89,7 +91,11 @@ def test_rank_prefers_what_the_network_is_least_sure_of(frames: Path, tmp_path: 
     assert names == sorted(entropy, key=lambda name: -entropy[name])[:2]
     assert [row["name"] for row in read_json(tmp_path / "r/rank.json")["frames"]] == names
     assert (tmp_path / "r/rank.html").stat().st_size > 5000
-    assert main([*words[:-1], str(tmp_path / "r2"), "--labelled", str(tmp_path / "r/rank.txt")]) == 0
+    broken = frames / "a.jpg"
+    broken.write_bytes(b"no picture")
+    assert main([*words[:-1], str(tmp_path / "r2"), "--labelled", str(tmp_path / "r/rank.txt")]) == 1
+    assert "left out: " in (tmp_path / "r2/rank.html").read_text()
+    assert f"left out: {broken}" in capsys.readouterr().err
     assert not set(names) & set((tmp_path / "r2/rank.txt").read_text().split())
     (tmp_path / "none").mkdir()
     with pytest.raises(DatasetError, match="no frames to rank"):

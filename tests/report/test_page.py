@@ -229,3 +229,18 @@ def test_maps_come_back_from_their_colours():
     assert view.confusions[3, 1] == ((target == 3) & (pred == 1)).sum()
     inside = (target == 3) & (pred == 3)
     assert view.iou[3] == inside.sum() / (((target == 3) | (pred == 3)) & valid).sum()
+
+
+@pytest.mark.parametrize(("count", "is_folded"), [(40, False), (41, True)])
+def test_long_lists_of_classes_are_folded(count, is_folded, tmp_path):
+    confusion = np.eye(count, count + 1, dtype=int) * 50 + np.eye(count, count + 1, 1, dtype=int)
+    names = tuple(f"class {number}" for number in range(count))
+    write_json(
+        tmp_path / "s.json", Scores(confusion, names, Conditions(evaluation_set="toy", resolution="8x8"), 3).to_dict()
+    )
+    assert main([str(tmp_path / "s.json"), "--output", str(tmp_path / "r.html")]) == 0
+    html = (tmp_path / "r.html").read_text()
+    assert (f"<summary>All {count} classes</summary>" in html) == is_folded
+    assert (f"<summary>The matrix of {count} classes</summary>" in html) == is_folded
+    matrix = html.partition('class="chart-heat"')[2].partition("</table>")[0]
+    assert matrix.count("<tr data-class=") == count
