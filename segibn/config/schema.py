@@ -88,8 +88,9 @@ class OptimConfig(Frozen):
     """Share of the scheduled learning rate that it rises from, one iteration before the first."""
     iterations: values.PositiveIterations = 40_000
     """Optimiser updates in all."""
-    global_batch_size: values.Samples = 16
-    """Samples for each update, over all processes."""
+    global_batch_size: values.Samples | Literal["auto"] = 16
+    """Samples for each update, over all processes; auto = as many as fit, a power of two for each, measured
+    when the run begins and written into its config."""
 
     @model_validator(mode="after")
     def _check(self) -> "OptimConfig":

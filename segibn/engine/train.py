@@ -77,6 +77,10 @@ def train(config: RunConfig, *, datasets_root: Path, output: Path, resume: str |
     device = default_device()
     data = index_run(config, datasets_root)
     run, checkpoint = open_run(output, resume)
+    if config.optim.global_batch_size == "auto":
+        from segibn.engine.fit_batch import fit_batch  # which builds networks as is done here
+
+        config = fit_batch(config, datasets_root, output, resume)
 
     with distributed.process_group(device), StopSignals() as stop:
         model = build_model(config, data.labels, device, checkpoint is not None)

@@ -21,6 +21,7 @@ from segibn.data.plan import plan_batch
 from segibn.devices import default_device
 from segibn.engine.checkpoint import require_disk, resume_training
 from segibn.engine.failures import explained_failures
+from segibn.engine.fit_batch import fit_batch
 from segibn.engine.journal import pixels_of_updates
 from segibn.engine.precision import describe_precision
 from segibn.engine.run_data import RunData, index_run
@@ -57,6 +58,7 @@ def try_out(config: RunConfig, datasets_root: Path, output: Path, resume: str | 
 
 def dry_run(config: RunConfig, *, datasets_root: Path, output: Path, resume: str | None = None) -> Lines:
     """Check a training as `train` would run it; SegibnError: as there, or the disk has no room."""
+    config = fit_batch(config, datasets_root, output, resume)
     device = default_device()
     data = index_run(config, datasets_root)
     run, checkpoint = open_run(output, resume)
