@@ -2,7 +2,7 @@
 # make test      the default tests, ruff, mypy, the import contracts
 # make test-all  also the slow tests: every head, the browser, the wheel in a clean environment
 # make docs      the documentation as a site in build/docs; a warning is an error
-# make wheel     wheel and sdist in dist/
+# make wheel     wheel and sdist in dist/, checked by twine
 # All create .venv first if there is none. `make PYTHON=python3.12 demo` picks the interpreter.
 
 PYTHON ?= python3
@@ -46,3 +46,4 @@ docs: $(STAMP)
 
 wheel: $(STAMP)
 	$(BIN)/python -m build
+	$(BIN)/python -m twine check --strict dist/*

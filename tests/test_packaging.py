@@ -80,6 +80,15 @@ def test_the_wheel_holds_the_package_and_the_configs_and_nothing_else(built):
     assert "segibn/configs/lists/camvid_frames_val.txt" in package
 
 
+def test_both_files_are_as_an_index_wants_them_and_small(built):
+    pytest.importorskip("twine", reason="needs twine")
+    command = [sys.executable, "-m", "twine", "--no-color", "check", "--strict", *map(str, built.values())]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("PASSED") == 2
+    assert all(path.stat().st_size < 25e6 for path in built.values())
+
+
 def test_the_wheel_states_the_command_the_licence_and_small_requirements(built):
     wheel = zipfile.ZipFile(built["wheel"])
     texts = {Path(name).name: name for name in wheel.namelist() if ".dist-info/" in name}
