@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,13 @@ from segibn.models.segmenter import Segmenter
 from segibn.models.share_norm import set_iteration
 
 Batch = dict[str, Any]
+
+# torch renamed the option, and warns of the old name.
+_SENDS_BUFFERS = next(
+    name
+    for name in ("forward_sync_buffers", "broadcast_buffers")
+    if name in signature(DistributedDataParallel).parameters
+)
 
 
 @dataclass
@@ -89,9 +97,8 @@ class Updater:
         if world > 1:
             ids = [self.device.index] if self.device.type == "cuda" else None
             # Every rank computes the same running statistics: they need not be sent.
-            self._stepped = DistributedDataParallel(
-                model, device_ids=ids, broadcast_buffers=False, gradient_as_bucket_view=True
-            )
+            options = {"device_ids": ids, _SENDS_BUFFERS: False, "gradient_as_bucket_view": True}
+            self._stepped = DistributedDataParallel(model, **options)
         self._is_settled = world == 1
 
     @property

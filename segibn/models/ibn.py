@@ -7,6 +7,7 @@ in evaluation alike, so a network with them sees a crop and a whole frame differ
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.autograd.function import FunctionCtx
 
 from segibn.models.kernels.ibn_unsplit import BatchHalf, is_for_passes, normalize
 
@@ -119,6 +120,23 @@ class ParallelInstanceBatchNorm2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, C, h, w) -> (N, 2C, h, w), the instance-normalised half first."""
         return torch.cat([self.IN(x), self.BN(x)], dim=1)
+
+
+class _SumOverRanks(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: FunctionCtx, values: Tensor) -> Tensor:
+        values = values.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(values)
+        return values
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> Tensor:  # type: ignore[no-untyped-def]
+        return sum_over_ranks(gradient)
+
+
+def sum_over_ranks(values: Tensor) -> Tensor:
+    """Add a tensor up over all ranks; its gradient is added up likewise, as every rank uses the sum."""
+    return _SumOverRanks.apply(values)
 
 
 def update_running(bn: nn.BatchNorm2d, mean: Tensor, variance: Tensor, count: int | Tensor) -> None:

@@ -14,10 +14,9 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 from torch.nn import functional as F
 
-from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, update_running
+from segibn.models.ibn import InstanceBatchNorm2d, InstanceNorm2d, sum_over_ranks, update_running
 from segibn.models.kernels.ibn_unsplit import ImageShare, is_for_passes, normalize
 
 _TENSORS = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
@@ -159,7 +158,7 @@ class InstanceShareNorm2d(Eased):
 
         def averaged(of_images: Tensor) -> Tensor:
             sums = of_images.sum((0, 2, 3)) * pixels
-            return (all_reduce(sums) if over_ranks else sums) / total
+            return (sum_over_ranks(sums) if over_ranks else sums) / total
 
         batch_mean = averaged(mean)
         batch_variance = averaged(variance + (mean - batch_mean[:, None, None]).square())

@@ -3,10 +3,9 @@
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.distributed.nn.functional import all_reduce
 
 from segibn.errors import ConfigError
-from segibn.models.ibn import update_running
+from segibn.models.ibn import sum_over_ranks, update_running
 from segibn.models.share_norm import InstanceShareNorm2d
 
 
@@ -21,9 +20,9 @@ class SyncBatchNorm2d(nn.BatchNorm2d):
         count = values.new_tensor([x.numel() // x.shape[1]], dtype=torch.float64)
         dist.all_reduce(count)
         total = count.to(values.dtype)
-        mean = all_reduce(values.sum((0, 2, 3))) / total
+        mean = sum_over_ranks(values.sum((0, 2, 3))) / total
         centred = values - mean[:, None, None]  # first: a difference of large sums loses digits
-        variance = all_reduce(centred.square().sum((0, 2, 3))) / total
+        variance = sum_over_ranks(centred.square().sum((0, 2, 3))) / total
         update_running(self, mean, variance, total)
         scale = (variance + self.eps).rsqrt() * self.weight
         return (centred * scale[:, None, None] + self.bias[:, None, None]).to(x.dtype)
