@@ -37,6 +37,7 @@ from segibn.runs.trained import CPU, asked_share
 from segibn.text import counted
 
 _NOTES = ("config", "classes", "class_names", "palette", "iteration", "versions")
+_FILES = {"names_file", "augmentation_file", "init_from", "teacher_weights", "weights"}
 _IMAGES = (".jpg", ".jpeg", ".png")
 
 
@@ -185,9 +186,21 @@ def write_safetensors(
     if half:
         state = {k: v.half() if v.is_floating_point() else v for k, v in state.items()}
         check_finite(state, f"{path}, in 16 bits")
-    values = {**meta, "config": config.model_dump(mode="json")}
+    values = {**meta, "config": _without_folders(config.model_dump(mode="json"))}
     notes = {key: json.dumps(values[key]) for key in _NOTES if key in values}
     notes |= {"format": "pt", "format_version": str(FORMAT_VERSION)}
     notes[KEY] = describe_network(config, meta).to_json()
     write_bytes(path, save(state, metadata=notes))
     return len(state)
+
+
+def _without_folders(tree: Any) -> Any:
+    """Keep of the files that a config names by whole paths their names: a network travels without them."""
+    if isinstance(tree, dict):
+        return {
+            key: Path(value).name
+            if isinstance(value, str) and key in _FILES and Path(value).is_absolute()
+            else _without_folders(value)
+            for key, value in tree.items()
+        }
+    return [_without_folders(value) for value in tree] if isinstance(tree, list) else tree
