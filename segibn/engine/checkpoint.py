@@ -207,8 +207,8 @@ _REMEDIES = {
     *("engine.precision", "optim.clip_grad_norm", "optim.lr"),
     *("optim.warmup_factor", "optim.warmup_iterations"),
 }
-# Keys of files, which may have been moved since.
-_FILES = {"names_file", "augmentation_file", "init_from", "teacher_weights", "weights"}
+FILE_KEYS = {"names_file", "augmentation_file", "init_from", "teacher_weights", "weights"}
+"""Last parts of config keys that name files, which may have been moved since."""
 
 
 def _check_same_run(path: Path, old: dict[str, Any], new: dict[str, Any]) -> None:
@@ -218,7 +218,7 @@ def _check_same_run(path: Path, old: dict[str, Any], new: dict[str, Any]) -> Non
     old_flat, new_flat = dict(flatten(old)), dict(flatten(new))
     changed = {
         key: f"{key}: {printable(old_flat.get(key))} -> {new_flat.get(key)}"
-        + (", which holds something else" if key.rpartition(".")[2] in _FILES else "")
+        + (", which holds something else" if key.rpartition(".")[2] in FILE_KEYS else "")
         for key in sorted(old_flat.keys() | new_flat.keys())
         if key not in _FREE and not _is_same(key, old_flat.get(key), new_flat.get(key))
     }
@@ -236,7 +236,7 @@ def _is_same(key: str, old: Any, new: Any) -> bool:
     """Whether a value stayed, or names a file that was moved: one of the same content."""
     if old == new:
         return True
-    if key.rpartition(".")[2] not in _FILES or not (isinstance(old, str) and isinstance(new, str)):
+    if key.rpartition(".")[2] not in FILE_KEYS or not (isinstance(old, str) and isinstance(new, str)):
         return False
     one, two = Path(old), Path(new)
     if one.is_file() and two.is_file():

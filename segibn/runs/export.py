@@ -18,6 +18,7 @@ from segibn.builders.checkpoints import FORMAT_VERSION, load_segmenter
 from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
 from segibn.description import KEY, LABELS, LOGITS, Description
+from segibn.engine.checkpoint import FILE_KEYS
 from segibn.errors import DatasetError, ImageFileError, SegibnError
 from segibn.export.exported import load_onnx
 from segibn.export.openvino import export_openvino
@@ -37,7 +38,6 @@ from segibn.runs.trained import CPU, asked_share
 from segibn.text import counted
 
 _NOTES = ("config", "classes", "class_names", "palette", "iteration", "versions")
-_FILES = {"names_file", "augmentation_file", "init_from", "teacher_weights", "weights"}
 _IMAGES = (".jpg", ".jpeg", ".png")
 
 
@@ -199,7 +199,7 @@ def _without_folders(tree: Any) -> Any:
     if isinstance(tree, dict):
         return {
             key: Path(value).name
-            if isinstance(value, str) and key in _FILES and Path(value).is_absolute()
+            if isinstance(value, str) and key in FILE_KEYS and Path(value).is_absolute()
             else _without_folders(value)
             for key, value in tree.items()
         }

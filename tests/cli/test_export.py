@@ -20,7 +20,7 @@ from segibn.export.exported import OnnxNetwork
 from segibn.files.encode import write_image
 from segibn.files.writing import read_json
 from segibn.inference.predictor import Predictor
-from segibn.runs.export import calibration_frames
+from segibn.runs.export import calibration_frames, write_safetensors
 
 safetensors = pytest.importorskip("safetensors.torch", reason="needs the extra `export`")
 safe_open = safetensors.safe_open
@@ -220,3 +220,15 @@ def test_a_file_is_written_only_where_it_scores_what_the_network_does(run, datas
         export.main([str(run), "--output", str(tmp_path / "m.pt2"), "--on", "camvid:val"])
     with pytest.raises(ConfigError, match="--datasets has no effect without --on"):
         export.main([str(run), "--output", str(path), "--datasets", str(datasets)])
+
+
+def test_an_exported_network_names_no_folder_of_the_machine(run, tmp_path):
+    network, config, meta = load_segmenter(run / "checkpoints" / "last.pt")
+    train = config.data.train.model_copy(update={"names_file": str(tmp_path / "secret" / "few.txt")})
+    config = config.model_copy(
+        update={"data": config.data.model_copy(update={"train": train}), "init_from": "runs/a.pt"}
+    )
+    write_safetensors(tmp_path / "m.safetensors", network, config, meta)
+    assert str(tmp_path) not in str(_notes(tmp_path / "m.safetensors"))
+    _, again, _ = load_segmenter(tmp_path / "m.safetensors")
+    assert again.data.train.names_file == "few.txt"

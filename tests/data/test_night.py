@@ -1,4 +1,4 @@
-"""A night takes the light of the sky and keeps the road's; the labels stay, and off draws nothing."""
+"""A night takes the light of the sky and keeps the road's; the labels stay."""
 
 import numpy as np
 import pytest
