@@ -1,6 +1,7 @@
 # make demo      sample data -> three trainings -> cross-domain table and picture in runs/demo
 # make test      the default tests, ruff, mypy, the import contracts
 # make test-all  also the slow tests: every head, the browser, the wheel in a clean environment
+# make phones    what tests of files for phones need, as far as there is any here
 # make docs      the documentation as a site in build/docs; a warning is an error
 # make wheel     wheel and sdist in dist/, checked by twine
 # All create .venv first if there is none. `make PYTHON=python3.12 demo` picks the interpreter.
@@ -13,7 +14,7 @@ STAMP := .venv/installed
 PYTEST := OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile
 CHOSEN := $(firstword $(wildcard $(BIN)/python) $(PYTHON))
 
-.PHONY: demo test test-all lint install docs wheel
+.PHONY: demo test test-all lint install phones docs wheel
 
 install: $(STAMP)
 
@@ -26,13 +27,18 @@ $(STAMP): pyproject.toml setup.py
 	$(BIN)/python -m pip install -e ".[test]"
 	touch $(STAMP)
 
+# What few machines have wheels for; without them the tests of these files are skipped.
+phones: $(STAMP)
+	@for extra in coreml tflite; do $(BIN)/python -m pip install -e ".[$$extra]" \
+	  || echo "nothing to install for the extra $$extra here: its tests are skipped"; done
+
 demo: $(STAMP)
 	$(BIN)/segibn demo --output runs/demo --seed $(SEED)
 
 test: $(STAMP) lint
 	$(PYTEST)
 
-test-all: $(STAMP) lint
+test-all: phones lint
 	$(PYTEST) -m "not gpu"
 
 lint: $(STAMP)

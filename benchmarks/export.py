@@ -1,7 +1,8 @@
 #!/usr/bin/env python
-"""A frame to its label map on a CPU: PyTorch in float32 against bfloat16, ONNX Runtime and int8.
+"""A frame to its label map on a CPU: PyTorch in float32 against bfloat16, ONNX Runtime, int8, OpenVINO and LiteRT.
 
-All go through the same `Predictor`, uint8 frame in, uint8 label map out, with as many threads. The
+All go through the same `Predictor`, uint8 frame in, uint8 label map out, with as many threads. OpenVINO and LiteRT
+are timed where their packages are. The
 network has random weights, which changes no time; int8 is calibrated on the benchmark's own frame.
 What eight bits cost in mIoU a trained network tells: `export_scores.py`.
 """
@@ -23,9 +24,12 @@ from segibn.builders.models import build_segmenter
 from segibn.config.backbones import BackboneConfig
 from segibn.config.model import DeepLabV3PlusHeadConfig, ModelConfig
 from segibn.description import LABELS, LOGITS, Description
-from segibn.export.exported import load_onnx
+from segibn.export.exported import graph_network, load_onnx
+from segibn.export.openvino import export_openvino, openvino_compute
+from segibn.export.phones import export_tflite, tflite_compute
 from segibn.export.quantize import export_int8
 from segibn.export.writing import export
+from segibn.extras import is_there
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
@@ -54,7 +58,7 @@ def picture(size: Size) -> np.ndarray:
     return image[0].permute(1, 2, 0).to(torch.uint8).numpy()
 
 
-def describe(labels: bool) -> Description:
+def describe(labels: bool, size: Size | None = None) -> Description:
     """What files of this benchmark say of themselves."""
     taken, given = LABELS if labels else LOGITS
     return Description(
@@ -65,6 +69,7 @@ def describe(labels: bool) -> Description:
         palette=((0, 0, 0),) * CLASSES,
         input=taken,
         output=given,
+        input_size=size,
         pixel_mean=PIXEL_MEAN,
         pixel_std=PIXEL_STD,
     )
@@ -75,6 +80,10 @@ def write_files(folder: Path, backbone: str, ibn: str, size: Size) -> None:
     model = network(backbone, ibn)
     for name, labels in (("logits", False), ("labels", True)):
         export(model, folder / f"{ibn}_{name}.onnx", describe(labels), labels=labels)
+    if is_there("openvino"):
+        export_openvino(model, folder / f"{ibn}_logits.xml", describe(False))
+    if is_there("litert_torch"):
+        export_tflite(model, folder / f"{ibn}_logits.tflite", describe(False, size))
     frame = picture(size)
     export_int8(model, folder / f"{ibn}_int8.onnx", describe(False), [frame])
 
@@ -92,8 +101,14 @@ def onnx_builder(path: Path, size: Size) -> Call:
     return _ready(Predictor(load_onnx(path), "cpu"), size)
 
 
+def file_builder(path: Path, size: Size) -> Call:
+    """A frame through OpenVINO or LiteRT."""
+    compute = (openvino_compute if path.suffix == ".xml" else tflite_compute)(path)
+    return _ready(Predictor(graph_network(compute, describe(False, size), path), "cpu"), size)
+
+
 def _ready(predict: Predictor, size: Size) -> Call:
-    predict(picture((64, 128)))
+    predict(picture(size))
     return partial(predict, picture(size))
 
 
@@ -112,6 +127,9 @@ def builders_of(backbone: str, ibn: str, size: Size, folder: Path, compiled: boo
         ("ONNX Runtime int8", "int8"),
     ):
         ways[name] = partial(onnx_builder, folder / f"{ibn}_{file}.onnx", size)
+    for name, package, suffix in (("OpenVINO", "openvino", ".xml"), ("LiteRT", "litert_torch", ".tflite")):
+        if is_there(package):
+            ways[f"{name} float32"] = partial(file_builder, folder / f"{ibn}_logits{suffix}", size)
     words = "no IBN" if ibn == "none" else f"IBN-{ibn}"
     return {f"{name}, {words}": builder for name, builder in ways.items()}
 
@@ -146,7 +164,13 @@ def main(argv: Sequence[str] | None = None) -> int:
             conditions=f"{backbone} DeepLabV3+ at output stride 16, {CLASSES} classes, one frame of {{}}x{{}}".format(
                 *size
             ),
-            packages=("onnx", "onnxruntime", "onnxscript"),
+            packages=(
+                "onnx",
+                "onnxruntime",
+                "onnxscript",
+                *(["openvino"] if is_there("openvino") else []),
+                *(["litert-torch", "ai-edge-litert"] if is_there("litert_torch") else []),
+            ),
         )
         run(benchmark, options)
     return 0

@@ -43,7 +43,7 @@ class Port(_Part):
     """An input or output of a graph."""
 
     name: Literal["image", "logits", "labels"]  # as the runtime knows it
-    dtype: Literal["float32", "uint8"]
+    dtype: Literal["float32", "uint8", "int32"]
     layout: Literal["NCHW", "NHWC", "NHW"]  # C are colours or classes
     meaning: _Text
 

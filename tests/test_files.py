@@ -23,7 +23,7 @@ from segibn.files import png
 from segibn.files.encode import write_image, write_label_png
 from segibn.files.folders import list_files
 from segibn.files.pictures import Picture, image_size, read_image, read_label_map
-from segibn.files.writing import atomic_path, read_json, sha256_of, write_bytes, write_json, write_text
+from segibn.files.writing import atomic_files, atomic_path, read_json, sha256_of, write_bytes, write_json, write_text
 
 RNG = np.random.default_rng(3)
 
@@ -475,3 +475,24 @@ def test_files_labels_and_visualize_load_without_torch_or_matplotlib() -> None:
     root = Path(files.__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", script], cwd=root, check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_several_files_and_folders_take_their_places_together_or_not_at_all(tmp_path: Path) -> None:
+    place = tmp_path / "out" / "m.xml"
+    with atomic_files(place) as temporary:
+        temporary.write_text("graph")
+        temporary.with_suffix(".bin").write_text("weights")
+    assert {path.name: path.read_text() for path in place.parent.iterdir()} == {"m.xml": "graph", "m.bin": "weights"}
+    with pytest.raises(ValueError, match="half"), atomic_files(place) as temporary:  # noqa: PT012
+        temporary.write_text("other")
+        raise ValueError("half")
+    assert {path.name: path.read_text() for path in place.parent.iterdir()} == {"m.xml": "graph", "m.bin": "weights"}
+    for content in ("first", "second"):  # a folder over one that holds something
+        with atomic_files(tmp_path / "m.mlpackage") as temporary:
+            (temporary / "Data").mkdir(parents=True)
+            (temporary / "Data" / content).write_text(content)
+        assert [path.name for path in (tmp_path / "m.mlpackage" / "Data").iterdir()] == [content]
+    (tmp_path / "file").touch()
+    with pytest.raises(SegibnError, match="cannot be written"), atomic_files(tmp_path / "file" / "m.xml"):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "m.mlpackage", "out"]

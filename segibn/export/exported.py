@@ -3,10 +3,11 @@
 Legend: N images, K classes, H x W pixels, h x w of the network's own logits.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -20,25 +21,23 @@ MAX_BYTES = 2**31 - 1
 """Of an ONNX file: a protocol buffer holds no more."""
 
 
-class OnnxNetwork(nn.Module):
-    """Runs the graph of an ONNX file on the CPU; a ``Network`` of ``segibn.inference``."""
+Compute = Callable[[np.ndarray], np.ndarray]
+"""A graph as a function: what its `Description` calls ``input`` -> ``output``, any number of frames."""
+
+
+class GraphNetwork(nn.Module):
+    """Runs an exported graph on the CPU; a ``Network`` of ``segibn.inference``."""
 
     precisions = ("float32",)
 
-    def __init__(self, session: Any, description: Description, path: Path) -> None:
+    def __init__(self, compute: Compute, description: Description, path: Path) -> None:
         super().__init__()
-        import onnxruntime
-
-        self._session, self._path, self._run_options = session, path, onnxruntime.RunOptions()
-        # Of several outputs only that which is asked for is computed.
-        self._run_options.only_execute_path_to_fetches = True
-        names = [output.name for output in session.get_outputs()]
-        self._output = "coarse_logits" if "coarse_logits" in names else names[0]
+        self._compute, self._path = compute, path
         self.description = description
         self.num_classes = len(description.class_names)
         self.align_corners = description.align_corners
 
-    def to(self, device: torch.device | str = "cpu", **_: Any) -> "OnnxNetwork":
+    def to(self, device: torch.device | str = "cpu", **_: Any) -> "GraphNetwork":
         """Stay where it is; ConfigError where the device is not the CPU."""
         if torch.device(device).type != "cpu":
             raise ConfigError(f"{self._path} runs on the cpu; load the run or checkpoint to use {device}")
@@ -55,8 +54,8 @@ class OnnxNetwork(nn.Module):
     def _run(self, image: Tensor) -> Tensor:
         pixels = image.contiguous().numpy()
         try:
-            found = self._session.run([self._output], {"image": pixels}, self._run_options)[0]
-        except Exception as error:  # onnxruntime's exceptions share no base of their own
+            found = self._compute(pixels)
+        except Exception as error:  # the exceptions of runtimes share no base
             if "allocat" in str(error).lower():
                 raise MemoryError(str(error)) from error
             raise SegibnError(
@@ -66,7 +65,7 @@ class OnnxNetwork(nn.Module):
         return torch.from_numpy(found)
 
 
-class OnnxLabels(OnnxNetwork):
+class GraphLabels(GraphNetwork):
     """A graph that gives label maps, of ``segibn export --labels``."""
 
     def coarse_logits(self, image: Tensor) -> Tensor:
@@ -83,7 +82,12 @@ class OnnxLabels(OnnxNetwork):
         return self._run(pixels.to(torch.uint8).permute(0, 2, 3, 1))
 
 
-def load_onnx(path: str | Path) -> OnnxNetwork:
+def graph_network(compute: Compute, description: Description, path: Path) -> GraphNetwork:
+    """Return a graph as a network that gives logits, or label maps alone."""
+    return (GraphLabels if description.output.name == "labels" else GraphNetwork)(compute, description, path)
+
+
+def load_onnx(path: str | Path) -> GraphNetwork:
     """Open an ONNX file for prediction on the CPU; CheckpointError unless it is one of ours."""
     path = Path(path)
     content, metadata = read_onnx(path)
@@ -96,7 +100,18 @@ def load_onnx(path: str | Path) -> OnnxNetwork:
     description = parse_description(metadata[KEY], str(path))
     session = open_session(content, path)
     _check_graph(session, description, path)
-    return (OnnxLabels if description.output.name == "labels" else OnnxNetwork)(session, description, path)
+    return graph_network(_computed(session), description, path)
+
+
+def _computed(session: Any) -> Compute:
+    """Ask of several outputs for the network's own logits alone: only those are computed."""
+    import onnxruntime
+
+    options = onnxruntime.RunOptions()
+    options.only_execute_path_to_fetches = True
+    names = [output.name for output in session.get_outputs()]
+    wanted = "coarse_logits" if "coarse_logits" in names else names[0]
+    return lambda pixels: session.run([wanted], {"image": pixels}, options)[0]
 
 
 def read_onnx(path: Path) -> tuple[bytes, dict[str, str]]:
@@ -161,7 +176,7 @@ def _check_graph(session: Any, description: Description, path: Path) -> None:
             f"{path}: {len(given)} inputs and {len(gives)} outputs; a graph of segibn export takes one image"
         )
     for node, port in ((given[0], description.input), (gives[0], description.output)):
-        is_fit = (node.name, node.type, len(node.shape)) == (port.name, kinds[port.dtype], len(port.layout))
+        is_fit = (node.name, node.type, len(node.shape)) == (port.name, kinds.get(port.dtype), len(port.layout))
         if is_fit and "C" in port.layout:
             channels = node.shape[port.layout.index("C")]
             is_fit = not isinstance(channels, int) or channels == (classes if port.name == "logits" else 3)

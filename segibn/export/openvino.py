@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from segibn.description import KEY, Description
+from segibn.export.exported import Compute
 from segibn.export.writing import ExportGraph, check, export
 from segibn.extras import require
 from segibn.files.writing import atomic_path
@@ -25,7 +26,6 @@ def export_openvino(
     require("openvino", "openvino", purpose="OpenVINO export", instead="write an .onnx file")
     import openvino
 
-    core = openvino.Core()
     with tempfile.TemporaryDirectory() as folder:
         graph = Path(folder) / "graph.onnx"
         export(segmenter, graph, description, labels=labels)
@@ -33,10 +33,10 @@ def export_openvino(
         if description is not None:
             model.set_rt_info(description.to_json(), KEY)
         openvino.save_model(model, Path(folder) / "model.xml", compress_to_fp16=False)
-        compiled = core.compile_model(Path(folder) / "model.xml", "CPU", {PRECISION: "f32"})
+        compute = openvino_compute(Path(folder) / "model.xml")
 
         def run(image: Tensor) -> Tensor:
-            return torch.from_numpy(compiled([image.numpy()])[0].copy())
+            return torch.from_numpy(compute(image.numpy()))
 
         own = ExportGraph(segmenter, labels=labels)
         difference = check(lambda image: own.logits(image)[0], run, str(path), labels)
@@ -45,3 +45,11 @@ def export_openvino(
         with atomic_path(path) as text:
             text.write_bytes((Path(folder) / "model.xml").read_bytes())
     return difference
+
+
+def openvino_compute(path: Path) -> Compute:
+    """Let OpenVINO's CPU plugin run an .xml file that this process wrote, in float32."""
+    import openvino
+
+    compiled = openvino.Core().compile_model(path, "CPU", {PRECISION: "f32"})
+    return lambda frames: compiled([frames])[0].copy()

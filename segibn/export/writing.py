@@ -1,7 +1,7 @@
 """Networks become files, checked against them: .pt2 by torch.export, .onnx by way of it."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from segibn.description import KEY, Description
 from segibn.errors import ConfigError, SegibnError
-from segibn.export.exported import MAX_BYTES, open_session
+from segibn.export.exported import MAX_BYTES, Compute, open_session
 from segibn.export.folding import fold_batch_channels
 from segibn.extras import require
 from segibn.files.writing import atomic_path
@@ -56,7 +56,7 @@ class ExportGraph(nn.Module):
     def forward(self, image: Tensor) -> Tensor | tuple[Tensor, Tensor]:
         """(N, 3, H, W) float32 -> logits; with ``labels`` (N, H, W, 3) -> (N, H, W), both uint8."""
         if self.labels:
-            return self.logits(image.permute(0, 3, 1, 2))[0].argmax(dim=1).to(torch.uint8)
+            return self.logits(image.permute(0, 3, 1, 2).float())[0].argmax(dim=1).to(torch.uint8)
         logits, coarse = self.logits(image)
         return (logits, coarse) if self.coarse else logits
 
@@ -129,6 +129,12 @@ def _load_pt2(path: Path) -> Run:
     return torch.export.load(path).module()
 
 
+def pt2_compute(path: Path) -> Compute:
+    """Let torch run a .pt2 file that this process wrote."""
+    run = _load_pt2(path)
+    return lambda frames: run(torch.from_numpy(frames)).numpy()
+
+
 def _write_onnx(graph: ExportGraph, path: Path, description: Description | None) -> None:
     names = ["labels"] if graph.labels else ["logits", "coarse_logits"]
     program = torch.onnx.export(
@@ -153,14 +159,22 @@ def _name_sizes(model: Any) -> None:
 
 
 @torch.inference_mode()
-def check(network: Run, exported: Run, name: str, labels: bool = False) -> float:
+def check(
+    network: Run,
+    exported: Run,
+    name: str,
+    labels: bool = False,
+    *,
+    sizes: Sequence[tuple[int, int, int]] = _SIZES,
+    tolerance: float = TOLERANCE,
+) -> float:
     """Return the largest difference of a logit, relative to the largest one or 1.
 
     With ``labels`` the exported graph gives label maps, and the share of pixels with another class
-    is returned, all of them near ties. SegibnError for more than `TOLERANCE`.
+    is returned, all of them near ties. ``sizes``: (N, H, W) of the frames. SegibnError for more than ``tolerance``.
     """
     worst, differing, pixels = 0.0, 0, 0
-    for size in _SIZES:
+    for size in sizes:
         frames = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (*size, 3), np.uint8))
         image = frames.permute(0, 3, 1, 2).float().contiguous()
         expected, found = network(image), _run(exported, frames if labels else image, name)
@@ -173,10 +187,10 @@ def check(network: Run, exported: Run, name: str, labels: bool = False) -> float
             require_finite(found, f"{name}: the exported graph")
             apart = (found - expected).abs()
         worst = max(worst, float(apart.max()) / max(1.0, float(expected.abs().max())))
-    if not worst <= TOLERANCE:
+    if not worst <= tolerance:
         what = "gives other classes than the network" if labels else "differs from the network"
         raise SegibnError(
-            f"{name}: the exported graph {what} (logits by {worst:.2e}, more than {TOLERANCE:.0e}); not written"
+            f"{name}: the exported graph {what} (logits by {worst:.2e}, more than {tolerance:.0e}); not written"
         )
     return differing / pixels if labels else worst
 

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,29 @@ def atomic_path(path: Path) -> Iterator[Path]:
             temporary.unlink()
     with contextlib.suppress(OSError):  # some file systems cannot flush a folder
         _flush_to_device(path.parent)
+
+
+@contextlib.contextmanager
+def atomic_files(path: Path) -> Iterator[Path]:
+    """Write a file with others beside it, or a folder, as `atomic_path` writes one file.
+
+    Yields the path's name in a temporary folder. All that lies there when the body ends takes its place in the
+    folder of ``path``, which itself comes last.
+    """
+    path = Path(path)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.stem}.", suffix=".part", dir=path.parent) as folder:
+            yield Path(folder) / path.name
+            for written in sorted(Path(folder).iterdir(), key=lambda entry: entry.name == path.name):
+                place = path.parent / written.name
+                for file in [written] if written.is_file() else written.rglob("*"):
+                    _flush_to_device(file)
+                if place.is_dir():  # a folder cannot take the place of another that holds something
+                    os.replace(place, Path(folder) / "before")
+                os.replace(written, place)
+    except OSError as error:
+        raise SegibnError(f"{path}: cannot be written ({_refusal(error, path.parent)})") from error
 
 
 def writable_folder(folder: Path) -> Path:

@@ -1,9 +1,7 @@
 """Which video encoders OpenCV has here, which differ by platform: tried by writing a few frames."""
 
-import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,6 +10,7 @@ import cv2
 import numpy as np
 
 from segibn.errors import ConfigError
+from segibn.text.streams import silenced
 
 
 @dataclass(frozen=True)
@@ -69,25 +68,8 @@ def works(codec: Codec) -> bool:
 def open_writer(path: Path, codec: Codec, fps: float, size: tuple[int, int]) -> cv2.VideoWriter:
     """Return OpenCV's writer, open or not; (H, W) even sides."""
     quiet()
-    with _without_stderr():  # for WebM it prints of a tag, past all levels of logging
+    with silenced(2):  # for WebM it prints of a tag, past all levels of logging
         return cv2.VideoWriter(str(path.absolute()), cv2.CAP_FFMPEG, _number(codec.tag), fps, size[::-1])
-
-
-@contextlib.contextmanager
-def _without_stderr() -> Iterator[None]:
-    try:
-        kept = os.dup(2)
-    except OSError:  # closed already
-        yield
-        return
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
 
 
 def quiet() -> None:

@@ -105,7 +105,7 @@ class Work:
             except MediaError as error:
                 return error
 
-        for source, image in map_in_threads(read, sources, _THREADS, max(4, self.batch_size)):
+        for source, image in map_in_threads(read, sources, _THREADS, max(_THREADS, self.batch_size)):
             if isinstance(image, MediaError):
                 self._give_up(image)
             else:
@@ -127,7 +127,7 @@ class Work:
         try:
             for frame in frames:
                 waiting.append((frame, pool.submit(work, frame)))
-                settle(2 * _THREADS)
+                settle(_THREADS)
             settle(0)
         except KeyboardInterrupt:
             settle(0)

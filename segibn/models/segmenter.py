@@ -67,7 +67,8 @@ class Segmenter(nn.Module):
 
     def normalize(self, images: Tensor) -> Tensor:
         """(N, 3, H, W) uint8 RGB -> float32 with mean about 0 and spread about 1 per channel."""
-        return (images.to(torch.float32) - self.pixel_mean).div_(self.pixel_std)
+        # No `to(float32)` before: of a frame in 4K that copy is 100 MB.
+        return (images - self.pixel_mean).div_(self.pixel_std)
 
     def coarse_logits(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) normalised -> (N, K, h, w) logits at the head's own stride."""

@@ -7,6 +7,7 @@ import sys
 import timeit
 from collections.abc import Iterator
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,14 @@ from segibn.config.schema import RunConfig
 from segibn.description import KEY, LABELS, LOGITS, Description
 from segibn.engine.checkpoint import FILE_KEYS
 from segibn.errors import DatasetError, ImageFileError, SegibnError
-from segibn.export.exported import load_onnx
-from segibn.export.openvino import export_openvino
+from segibn.export.exported import GraphNetwork, graph_network, load_onnx
+from segibn.export.openvino import export_openvino, openvino_compute
+from segibn.export.phones import coreml_compute, export_coreml, export_tflite, tflite_compute
 from segibn.export.quantize import CALIBRATION_FRAMES, export_int8
-from segibn.export.writing import export
+from segibn.export.writing import export, pt2_compute
 from segibn.files.folders import list_files
 from segibn.files.pictures import read_image
-from segibn.files.writing import atomic_path, write_bytes
+from segibn.files.writing import atomic_files, write_bytes
 from segibn.inference.config import AS_SCORED
 from segibn.inference.options import InferenceOptions, InstanceShare
 from segibn.inference.predictor import Predictor, sharing
@@ -34,8 +36,19 @@ from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
 from segibn.models.weights.tensor_check import check_finite
 from segibn.runs.evaluate import score_run
 from segibn.runs.loading import load_any
-from segibn.runs.trained import CPU, asked_share
+from segibn.runs.trained import CPU, TrainedRun, asked_share
 from segibn.text import counted
+
+RUNTIMES = {
+    ".onnx": "ONNX Runtime",
+    ".pt2": "torch.export",
+    ".xml": "OpenVINO",
+    ".tflite": "LiteRT",
+    ".mlpackage": "Core ML",
+}
+"""What runs a graph, by the suffix of its file."""
+PHONES = (".tflite", ".mlpackage")
+"""Those whose frames have one size."""
 
 _NOTES = ("config", "classes", "class_names", "palette", "iteration", "versions")
 _IMAGES = (".jpg", ".jpeg", ".png")
@@ -51,15 +64,16 @@ def export_checkpoint(
     time: bool,
     share: InstanceShare | str | None,
     on: tuple[DatasetConfig, Path] | None = None,
+    input_size: tuple[int, int] | None = None,
 ) -> RunConfig:
     """Write a network as the suffix of ``output`` says, print how it compares; -> its config.
 
     ``labels``: the graph takes (N, H, W, 3) uint8 and returns train ids (N, H, W) uint8.
-    ``half``: weights in .safetensors have 16 bits, as close as those are.
+    ``half``: weights in .safetensors have 16 bits, as close as those are; an .mlpackage computes in them.
     ``calibrate``: folder of frames to take the ranges of eight bits from; None = float32.
-    ``time``: print the time of a frame too (.onnx). ``share``: of each frame's own statistics. ``on``:
-    labelled set and the folder above it, on which an .onnx file has to score what the network does;
-    SegibnError: it does not, and nothing is left.
+    ``time``: print the time of a frame too. ``share``: of each frame's own statistics. ``on``: labelled set and the
+    folder above it, on which the file has to score what the network does; SegibnError: it does not, and nothing is
+    left. ``input_size``: of the frames of a file for phones; None = as the network was scored.
     """
     segmenter, config, meta = load_segmenter(checkpoint)
     shared = asked_share(share, checkpoint)
@@ -70,26 +84,61 @@ def export_checkpoint(
         print(f"{output}: {count} tensors, config and classes")
         return config
     description = describe_network(config, meta, labels=labels, share=shared)
-    with nullcontext(output) if on is None else atomic_path(output) as path:
-        if calibrate is not None:
-            agreeing = export_int8(segmenter, path, description, calibration_frames(calibrate), labels=labels)
-            report = f"int8; {agreeing:.2%} of the pixels of frames have the class of float32"
-        else:
-            write = export_openvino if output.suffix == ".xml" else export
-            difference = write(segmenter, path, description, labels=labels)
-            report = f"logits differ from the network by at most {difference:.1e}"
-            if labels:
-                report = f"{difference:.2%} of pixels differ from the network, all near ties"
+    if output.suffix in PHONES:
+        description = _at_one_size(description, input_size, images=output.suffix == ".mlpackage")
+    with nullcontext(output) if on is None else atomic_files(output) as path:
+        report = _write(segmenter, path, description, labels, half, calibrate)
         if on is not None:
-            report += "; " + _compare_scores((checkpoint, path), share, *on, most_points=1.0 if calibrate else 0.1)
+            points = 1.0 if half or calibrate else 0.1
+            report += "; " + _compare_scores(checkpoint, _opened(path, description), share, *on, most_points=points)
         print(f"{output}: {report}")
         if time:
-            print(frame_times(segmenter, path))
+            print(frame_times(segmenter, _opened(path, description), RUNTIMES[path.suffix]))
     return config
 
 
+def _write(
+    segmenter: Segmenter, path: Path, description: Description, labels: bool, half: bool, calibrate: Path | None
+) -> str:
+    """Write a graph -> how it compares with the network, in words."""
+    if calibrate is not None:
+        agreeing = export_int8(segmenter, path, description, calibration_frames(calibrate), labels=labels)
+        return f"int8; {agreeing:.2%} of the pixels of frames have the class of float32"
+    if path.suffix == ".mlpackage":
+        difference = export_coreml(segmenter, path, description, labels=labels, half=half)
+    else:
+        writers = {".xml": export_openvino, ".tflite": export_tflite}
+        difference = writers.get(path.suffix, export)(segmenter, path, description, labels=labels)
+    size = "" if path.suffix not in PHONES else "frames of {}x{}; ".format(*description.input_size or ())
+    if difference is None:
+        return (
+            f"{size}not compared with the network, as Core ML runs on macOS alone: export it there again, with --on SET"
+        )
+    if labels:
+        return f"{size}{difference:.2%} of pixels differ from the network, all near ties"
+    return f"{size}logits differ from the network by at most {difference:.1e}"
+
+
+def _at_one_size(description: Description, size: tuple[int, int] | None, *, images: bool) -> Description:
+    """Describe a file of frames of one size: that asked for, or what frames of 512x1024 are resized to."""
+    size = size or InferenceOptions.as_scored(description).size_for((512, 1024))
+    update: dict[str, Any] = {"input_size": size, "input_height": None}
+    if images and description.output.name == "labels":  # Core ML has no arrays of uint8
+        update["output"] = description.output.model_copy(update={"dtype": "int32"})
+    return Description.model_validate({**description.model_dump(), **update})
+
+
+def _opened(path: Path, description: Description) -> GraphNetwork:
+    """Open a file that was just written as a network."""
+    if path.suffix == ".onnx":
+        return load_onnx(path)
+    computes = {".pt2": pt2_compute, ".xml": openvino_compute, ".tflite": tflite_compute, ".mlpackage": coreml_compute}
+    return graph_network(computes[path.suffix](path), description, path)
+
+
 def _compare_scores(
-    sources: tuple[Path, Path],
+    checkpoint: Path,
+    graph: GraphNetwork,
     share: InstanceShare | str | None,
     dataset: DatasetConfig,
     root: Path,
@@ -97,10 +146,13 @@ def _compare_scores(
     most_points: float,
 ) -> str:
     """Score network and graph on a set -> both mIoU; SegibnError: they differ by more than that many points."""
-    found = []
-    for source, asked in zip(sources, (share, None), strict=True):
-        run = load_any(source).asked(AS_SCORED.replaced(instance_share=asked), CPU)
-        found.append(100 * score_run(run, dataset, root).miou)
+    about = graph.description
+    known = about.class_names, about.colors, about.iteration
+    network = load_any(checkpoint).asked(AS_SCORED.replaced(instance_share=share), CPU)
+    # A file of one size is compared at it, whatever frames' proportions are.
+    network = network.to(CPU, replace(network.options, input_size=about.input_size, input_height=about.input_height))
+    file = TrainedRun((graph,), *known, source=str(checkpoint), options=InferenceOptions.as_scored(about))
+    found = [100 * score_run(run, dataset, root).miou for run in (network, file.asked(AS_SCORED, CPU))]
     text = f"mIoU on {dataset.title}: {found[0]:.2f} % of the network, {found[1]:.2f} % of the file"
     if not abs(found[0] - found[1]) <= most_points:
         raise SegibnError(
@@ -110,22 +162,22 @@ def _compare_scores(
     return text
 
 
-def frame_times(segmenter: Segmenter, path: Path, pairs: int = 5) -> str:
-    """Say the median times of a frame, uint8 to label map, in PyTorch and with an ONNX file.
+def frame_times(segmenter: Segmenter, graph: GraphNetwork, runtime: str, pairs: int = 5) -> str:
+    """Say the median times of a frame, uint8 to label map, in PyTorch and with an exported graph.
 
     Both take one random frame by turns on the CPU; the network becomes channels-last, in place.
     """
-    graph = load_onnx(path)
-    size = InferenceOptions.as_scored(graph.description).size_for((512, 1024))
+    options = InferenceOptions.as_scored(graph.description)
+    size = options.size_for((512, 1024))
     frame = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
     times: dict[Predictor, list[float]] = {Predictor(n, "cpu"): [] for n in (segmenter, graph)}
     for predict in (pairs + 1) * list(times):
         times[predict].append(timeit.timeit(lambda predict=predict: predict(frame), number=1))
-    torch_s, onnx_s = (statistics.median(s[1:]) for s in times.values())  # the first warms up
+    torch_s, file_s = (statistics.median(s[1:]) for s in times.values())  # the first warms up
     return (
         f"a frame of {size[0]}x{size[1]} on {counted(torch.get_num_threads(), 'thread')}: "
-        f"PyTorch {1000 * torch_s:.0f} ms, ONNX Runtime {1000 * onnx_s:.0f} ms "
-        f"({onnx_s / torch_s:.2f} of the time)"
+        f"PyTorch {1000 * torch_s:.0f} ms, {runtime} {1000 * file_s:.0f} ms "
+        f"({file_s / torch_s:.2f} of the time)"
     )
 
 

@@ -69,3 +69,27 @@ def outliving_readers() -> Iterator[None]:
             if stream is not None:
                 stream.flush()
         sys.stdout, sys.stderr = before
+
+
+@contextmanager
+def silenced(*descriptors: int) -> Iterator[None]:
+    """Keep what libraries print by themselves (1: standard output, 2: error) off the terminal during the block."""
+    kept: dict[int, int] = {}
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            stream.flush()
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        for number in descriptors:
+            with suppress(OSError):  # closed already
+                kept[number] = os.dup(number)
+                os.dup2(nowhere, number)
+        yield
+    finally:
+        for stream in (sys.stdout, sys.stderr):  # what the block buffered goes where the rest of it went
+            if stream is not None:
+                stream.flush()
+        for number, copy in kept.items():
+            os.dup2(copy, number)
+            os.close(copy)
+        os.close(nowhere)

@@ -5,6 +5,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from segibn.builders.checkpoints import load_segmenter
 from segibn.cli import evaluate, export, predict
 from segibn.description import parse_description
 from segibn.errors import CheckpointError, ConfigError, DatasetError, SegibnError
-from segibn.export.exported import OnnxNetwork
+from segibn.export.exported import GraphNetwork
 from segibn.files.encode import write_image
 from segibn.files.writing import read_json
 from segibn.inference.predictor import Predictor
@@ -67,7 +68,7 @@ def test_weights_in_16_bits_take_half_the_room_and_give_nearly_the_same(run, tmp
         assert kept[name].dtype == value.dtype
         expected = value.half().to(value.dtype) if value.is_floating_point() else value
         assert kept[name].equal(expected)
-    with pytest.raises(ConfigError, match=r"--half belongs to \.safetensors files"):
+    with pytest.raises(ConfigError, match=r"--half belongs to \.safetensors and \.mlpackage files"):
         export.main([str(run), "--output", str(tmp_path / "a.onnx"), "--half"])
     large = tmp_path / "large"
     shutil.copytree(run, large)
@@ -117,12 +118,12 @@ def _notes(path):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--output", "model.tflite"], ".onnx, .xml, .pt2 and .safetensors"),
-        (["--output", "m.safetensors", "--labels"], "--labels belongs to graphs"),
+        (["--output", "model.h5"], ".onnx, .xml, .tflite, .mlpackage, .pt2 and .safetensors"),
+        (["--output", "m.safetensors", "--labels"], "--labels belongs to .onnx, .xml, .tflite"),
         (["--output", "m.pt2", "--int8", "--calibrate", "."], "--int8 belongs to .onnx"),
         (["--output", "m.onnx", "--int8"], "belong together"),
         (["--output", "m.onnx", "--calibrate", "."], "belong together"),
-        (["--output", "m.pt2", "--time"], "--time belongs to .onnx"),
+        (["--output", "m.safetensors", "--time"], "--time belongs to .onnx"),
     ],
 )
 def test_what_does_not_fit_is_refused_before_a_network_is_loaded(words, message):
@@ -196,8 +197,13 @@ def test_tables_are_those_of_the_results(name, repository):
     assert fill_tables(text, repository / "results") == text
 
 
-def test_a_file_is_written_only_where_it_scores_what_the_network_does(run, datasets, tmp_path, capsys, monkeypatch):
-    path = tmp_path / "out" / "model.onnx"
+@pytest.mark.parametrize("suffix", [".onnx", *(pytest.param(s, marks=pytest.mark.slow) for s in (".pt2", ".xml"))])
+def test_a_file_is_written_only_where_it_scores_what_the_network_does(
+    suffix, run, datasets, tmp_path, capsys, monkeypatch
+):
+    if suffix == ".xml":
+        pytest.importorskip("openvino")
+    path = tmp_path / "out" / f"model{suffix}"
     words = [str(run), "--output", str(path), "--on", "camvid:val", "--datasets", str(datasets)]
     assert export.main(words) == 0
     said = capsys.readouterr().out
@@ -207,17 +213,18 @@ def test_a_file_is_written_only_where_it_scores_what_the_network_does(run, datas
     assert of_network == pytest.approx(100 * read_json(scores)["miou"], abs=0.006)
     assert of_file == pytest.approx(of_network, abs=0.1)
     assert f"{path}: logits differ" in said
-    path.unlink()
+    for written in path.parent.iterdir():
+        written.unlink()
 
     def upside_down(self, image):
         return self._run(image).flip(1)
 
-    monkeypatch.setattr(OnnxNetwork, "coarse_logits", upside_down)
+    monkeypatch.setattr(GraphNetwork, "coarse_logits", upside_down)
     with pytest.raises(SegibnError, match=r"% of the file; they may differ by 0\.1 points, so nothing was written"):
         export.main(words)
     assert list(path.parent.iterdir()) == []
-    with pytest.raises(ConfigError, match=r"--on belongs to \.onnx files"):
-        export.main([str(run), "--output", str(tmp_path / "m.pt2"), "--on", "camvid:val"])
+    with pytest.raises(ConfigError, match=r"--on belongs to \.onnx, .* files"):
+        export.main([str(run), "--output", str(tmp_path / "m.safetensors"), "--on", "camvid:val"])
     with pytest.raises(ConfigError, match="--datasets has no effect without --on"):
         export.main([str(run), "--output", str(path), "--datasets", str(datasets)])
 
@@ -232,3 +239,66 @@ def test_an_exported_network_names_no_folder_of_the_machine(run, tmp_path):
     assert str(tmp_path) not in str(_notes(tmp_path / "m.safetensors"))
     _, again, _ = load_segmenter(tmp_path / "m.safetensors")
     assert again.data.train.names_file == "few.txt"
+
+
+def test_litert_repeats_the_network_from_a_file_that_describes_itself(run, datasets, tmp_path):
+    said = _in_a_process(run, tmp_path / "m.tflite", "--on", "camvid:val", "--datasets", str(datasets), "--time")
+    found = re.search(r"frames of 48x64; logits differ.*mIoU on camvid:val: ([\d.]+) % .*, ([\d.]+) % of", said)
+    assert found is not None
+    assert float(found[1]) == pytest.approx(float(found[2]), abs=0.1)
+    assert "LiteRT" in said
+    assert "XNNPACK" not in said
+    assert [path.name for path in tmp_path.iterdir()] == ["m.tflite"]
+    network, _, meta = load_segmenter(run / "checkpoints" / "last.pt")
+    frame = torch.from_numpy(np.random.default_rng(5).integers(0, 256, (1, 3, 48, 64), np.uint8))
+    with torch.no_grad():
+        expected = network.eval()(network.normalize(frame)).logits
+    logits = torch.from_numpy(_of_litert(tmp_path / "m.tflite", "logits", frame.float()))
+    torch.testing.assert_close(logits, expected, rtol=0, atol=1e-4 * max(1, float(expected.abs().max())))
+    with zipfile.ZipFile(tmp_path / "m.tflite") as notes:
+        described = parse_description(notes.read("segibn.json"), "m")
+        assert notes.read("labels.txt").decode().splitlines() == meta["class_names"]
+    assert described.class_names == tuple(meta["class_names"])
+    assert described.input_size == (48, 64)
+
+
+@pytest.mark.slow
+def test_litert_gives_label_maps_of_frames_as_they_come(run, tmp_path):
+    assert "all near ties" in _in_a_process(run, tmp_path / "m.tflite", "--labels")
+    frame = np.random.default_rng(5).integers(0, 256, (1, 48, 64, 3), np.uint8)
+    network, *_ = load_segmenter(run / "checkpoints" / "last.pt")
+    expected = Predictor(network)(frame[0])
+    found = _of_litert(tmp_path / "m.tflite", "labels", torch.from_numpy(frame))
+    assert found.dtype == np.uint8
+    assert (found[0] == expected).mean() > 0.999
+
+
+def _in_a_process(run, path, *words):
+    """Export by itself -> what it says; the converter brings JAX, in whose process nothing may fork."""
+    pytest.importorskip("ai_edge_litert", reason="needs the extra `tflite`")
+    command = [sys.executable, "-m", "segibn", "export", str(run), "--output", str(path), "--input-size", "48x64"]
+    done = subprocess.run([*command, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return done.stdout + done.stderr
+
+
+def _of_litert(path, name, frame):
+    from ai_edge_litert.interpreter import Interpreter
+
+    interpreter = Interpreter(str(path))
+    interpreter.allocate_tensors()
+    assert interpreter.get_signature_list() == {"serving_default": {"inputs": ["image"], "outputs": [name]}}
+    return interpreter.get_signature_runner()(image=frame.numpy())[name]
+
+
+def test_options_of_other_files_are_refused(run, tmp_path):
+    def refused(name, *options):
+        with pytest.raises(ConfigError) as error:
+            export.main([str(run), "--output", str(tmp_path / name), *options])
+        return str(error.value)
+
+    assert "--input-size belongs to .tflite and .mlpackage files" in refused("m.onnx", "--input-size", "64x128")
+    assert "--half belongs to .safetensors and .mlpackage files" in refused("m.tflite", "--half")
+    if sys.platform != "darwin":
+        assert "Core ML runs on macOS alone" in refused("m.mlpackage", "--on", "camvid:val")
+    assert not any(tmp_path.iterdir())
