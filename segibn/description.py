@@ -98,6 +98,7 @@ class Description(Classes):
     ibn: _Text = ""
     instance_share: _Text = ""  # of the frame's statistics in its batch norms, such as 0.1@8
     head: _Text = ""
+    averaged: _Text = ""  # shares of several networks' weights, such as "0.6 of b, 0.4 of a"
     precision: Literal["float32", "int8"] = "float32"  # of the convolutions
     segibn_version: _Text = ""  # of the package that wrote the file
 

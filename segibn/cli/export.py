@@ -1,5 +1,6 @@
 """``export``: a trained network -> one file for other programs, checked against the network."""
 
+import argparse
 import json
 import shlex
 import sys
@@ -26,6 +27,7 @@ examples:
   segibn export runs/gta5_ibn --output model.mlpackage --labels --half      (iOS: Core ML)
   segibn export runs/gta5_ibn --output model.pt2             (torch.export, needs nothing more)
   segibn export runs/gta5_ibn --output model.safetensors     (weights and config, for segibn)
+  segibn export runs/fine_tuned --output model.safetensors --average runs/start=0.4   (mean of weights)
 
 A graph takes RGB frames (N, 3, H, W), float32 in 0..255, of any size, and returns logits
 (N, K, H, W); files for phones take one frame of one size. Class names, colours and the size it
@@ -54,6 +56,8 @@ def build_parser(parser: VerbParser) -> None:
     add("--calibrate", type=Path, metavar="DIR", help=about)
     about = "16 bits: weights of .safetensors, half the size; arithmetic of .mlpackage, as the Neural Engine's"
     add("--half", action="store_true", help=about)
+    about = "mean with the weights of others of the same network, each with its share"
+    add("--average", type=_shared_file, nargs="+", metavar="FILE=SHARE", help=about)
     about = "of the frames of .tflite and .mlpackage; default: as it was scored, a width of twice the height"
     add("--input-size", type=parse_size, metavar="HxW", help=about)
     add_share_argument(add)
@@ -88,6 +92,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         )
     if arguments.datasets is not None and arguments.on is None:
         raise ConfigError("--datasets has no effect without --on SET")
+    average = dict(arguments.average or ())
+    if sum(average.values()) >= 1:
+        raise ConfigError(
+            "--average: the shares of the others have to be less than 1 in all; the rest is the run's own"
+        )
     checkpoint = find_checkpoint(arguments.run)
 
     from segibn.runs.export import export_checkpoint
@@ -97,7 +106,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if arguments.on is not None:
         on = parse_evaluation_set(arguments.on), datasets_root(arguments.datasets, datasets_of(run_of(checkpoint)))
     how = {"labels": labels, "half": arguments.half, "calibrate": calibrate, "time": arguments.time}
-    how |= {"share": arguments.instance_share, "on": on, "input_size": arguments.input_size}
+    how |= {"share": arguments.instance_share, "on": on, "input_size": arguments.input_size, "average": average}
     config = export_checkpoint(checkpoint, output, **how)
     if output.suffix in _LOOK:
         code = _LOOK[output.suffix].format(json.dumps(str(output)))
@@ -105,6 +114,20 @@ def main(argv: Sequence[str] | None = None) -> int:
     else:
         print_predict(output, frames_folder(config, datasets_of(run_of(checkpoint))))
     return 0
+
+
+def _shared_file(text: str) -> tuple[Path, float]:
+    """Read ``FILE=0.4``."""
+    name, _, share = text.rpartition("=")
+    try:
+        value = float(share)
+    except ValueError:
+        value = 0.0
+    if not (name and 0 < value < 1):
+        raise argparse.ArgumentTypeError(
+            f"'{text}': write FILE=SHARE with a share above 0 and below 1, such as a.pt=0.4"
+        )
+    return Path(name), value
 
 
 def _joined(suffixes: Sequence[str]) -> str:

@@ -52,6 +52,8 @@ def write_card(
     found = [score for path in scores for score in read_scores(path, digest)]
     parameters = sum(parameter.numel() for parameter in run.module.parameters())
     fields = network_fields(run.config, run.class_names, run.palette, parameters)
+    if run.averaged:
+        fields["weights"] += f"; its weights are a mean: {run.averaged}"
     fields |= training_fields(run.config)
     fields["checkpoint"] = f"{run.checkpoint.name}, iteration {run.iteration}, SHA-256 {digest}"
     record = trained_by or folder

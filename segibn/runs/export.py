@@ -5,7 +5,7 @@ import json
 import statistics
 import sys
 import timeit
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
 from segibn.description import KEY, LABELS, LOGITS, Description
 from segibn.engine.checkpoint import FILE_KEYS
-from segibn.errors import DatasetError, ImageFileError, SegibnError
+from segibn.errors import ConfigError, DatasetError, ImageFileError, SegibnError
 from segibn.export.exported import GraphNetwork, graph_network, load_onnx
 from segibn.export.openvino import export_openvino, openvino_compute
 from segibn.export.phones import coreml_compute, export_coreml, export_tflite, tflite_compute
@@ -33,8 +33,10 @@ from segibn.inference.config import AS_SCORED
 from segibn.inference.options import InferenceOptions, InstanceShare
 from segibn.inference.predictor import Predictor, sharing
 from segibn.models.segmenter import PIXEL_MEAN, PIXEL_STD, Segmenter
+from segibn.models.weights.state import compare_states, shortened
 from segibn.models.weights.tensor_check import check_finite
 from segibn.runs.evaluate import score_run
+from segibn.runs.find import find_checkpoint
 from segibn.runs.loading import load_any
 from segibn.runs.trained import CPU, TrainedRun, asked_share
 from segibn.text import counted
@@ -50,7 +52,7 @@ RUNTIMES = {
 PHONES = (".tflite", ".mlpackage")
 """Those whose frames have one size."""
 
-_NOTES = ("config", "classes", "class_names", "palette", "iteration", "versions")
+_NOTES = ("config", "classes", "class_names", "palette", "iteration", "versions", "averaged")
 _IMAGES = (".jpg", ".jpeg", ".png")
 
 
@@ -65,6 +67,7 @@ def export_checkpoint(
     share: InstanceShare | str | None,
     on: tuple[DatasetConfig, Path] | None = None,
     input_size: tuple[int, int] | None = None,
+    average: Mapping[Path, float] | None = None,
 ) -> RunConfig:
     """Write a network as the suffix of ``output`` says, print how it compares; -> its config.
 
@@ -73,9 +76,12 @@ def export_checkpoint(
     ``calibrate``: folder of frames to take the ranges of eight bits from; None = float32.
     ``time``: print the time of a frame too. ``share``: of each frame's own statistics. ``on``: labelled set and the
     folder above it, on which the file has to score what the network does; SegibnError: it does not, and nothing is
-    left. ``input_size``: of the frames of a file for phones; None = as the network was scored.
+    left. ``input_size``: of the frames of a file for phones; None = as the network was scored. ``average``:
+    checkpoints of the same network and the share that their weights have of those written.
     """
     segmenter, config, meta = load_segmenter(checkpoint)
+    if average:
+        meta["averaged"] = _average(segmenter, config.name, tuple(meta["class_names"]), average)
     shared = asked_share(share, checkpoint)
     if shared is not None:
         segmenter = sharing(segmenter, shared)
@@ -95,6 +101,30 @@ def export_checkpoint(
         if time:
             print(frame_times(segmenter, _opened(path, description), RUNTIMES[path.suffix]))
     return config
+
+
+def _average(segmenter: Segmenter, name: str, class_names: tuple[str, ...], others: Mapping[Path, float]) -> str:
+    """Average a network's weights with others', in place -> which have which share, in words.
+
+    A mean of fine-tuned weights and those that they started from often does better than both, on other domains most
+    (WiSE-FT, Wortsman et al., CVPR 2022; of several trainings: model soups, ICML 2022).
+    """
+    own, rest = segmenter.state_dict(), 1 - sum(others.values())
+    total = {key: rest * value.double() for key, value in own.items() if value.is_floating_point()}
+    words = [f"{rest:.4g} of {name}"]
+    for path, share in others.items():
+        other, config, meta = load_segmenter(find_checkpoint(path))
+        state = other.state_dict()
+        if tuple(meta["class_names"]) != class_names:
+            raise ConfigError(f"--average {path}: it has other classes; only networks of the same can be averaged")
+        if differences := compare_states(own, state):
+            raise ConfigError(f"--average {path}: it is of another architecture:\n{shortened(differences)}")
+        for key, value in total.items():
+            value += share * state[key].double()
+        words.append(f"{share:g} of {config.name}")
+    for key, value in total.items():
+        own[key].copy_(value)
+    return ", ".join(words)
 
 
 def _write(
@@ -224,6 +254,7 @@ def describe_network(
         ibn=backbone.ibn_title,
         instance_share="" if share is None else str(share),
         head=config.model.head.name,
+        averaged=meta.get("averaged", ""),
         segibn_version=__version__,
     )
 

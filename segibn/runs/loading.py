@@ -93,7 +93,8 @@ def load_checkpoint(source: str | Path) -> TrainedRun:
     segmenter, config, meta = load_segmenter(path)
     names, palette = tuple(meta["class_names"]), np.array(meta["palette"], dtype=np.uint8)
     options, iteration = InferenceOptions.as_scored(config.evaluation), int(meta["iteration"])
-    return TrainedRun((segmenter,), names, palette, iteration, config, str(path), options)
+    known = names, palette, iteration, config, str(path), options
+    return TrainedRun((segmenter,), *known, averaged=meta.get("averaged", ""))
 
 
 def load_averaged(source: str | Path, inference: InferenceConfig, said: Said = NOTHING) -> TrainedRun:

@@ -108,6 +108,8 @@ class TrainedRun:
     """Where they compute."""
     others: tuple["TrainedRun", ...] = ()
     """Runs whose probabilities are averaged with those of this one."""
+    averaged: str = ""
+    """Which networks' weights its own are the mean of, by ``segibn export --average``."""
     files: tuple[Path, ...] = ()
     """What the weights of somebody's network came from; () = ``source`` is the file."""
     class_map: ClassMap | None = None
@@ -216,6 +218,7 @@ class TrainedRun:
             "seed": config.seed,
             "iteration": self.iteration,
             "checkpoint_sha256": self.sha256,
+            **({"averaged": self.averaged} if self.averaged else {}),
             **({} if config.init_from is None else {"start": _start(Path(config.init_from))}),
             **({"ensemble": [run.record() for run in self.others]} if self.others else {}),
         }

@@ -15,6 +15,7 @@ from PIL import Image
 from benchmarks.results_table import fill_tables
 from segibn.builders.checkpoints import load_segmenter
 from segibn.cli import evaluate, export, predict
+from segibn.cli.main import main
 from segibn.description import parse_description
 from segibn.errors import CheckpointError, ConfigError, DatasetError, SegibnError
 from segibn.export.exported import GraphNetwork
@@ -22,6 +23,7 @@ from segibn.files.encode import write_image
 from segibn.files.writing import read_json
 from segibn.inference.predictor import Predictor
 from segibn.runs.export import calibration_frames, write_safetensors
+from segibn.runs.loading import load_checkpoint
 
 safetensors = pytest.importorskip("safetensors.torch", reason="needs the extra `export`")
 safe_open = safetensors.safe_open
@@ -301,4 +303,36 @@ def test_options_of_other_files_are_refused(run, tmp_path):
     assert "--half belongs to .safetensors and .mlpackage files" in refused("m.tflite", "--half")
     if sys.platform != "darwin":
         assert "Core ML runs on macOS alone" in refused("m.mlpackage", "--on", "camvid:val")
+    assert not any(tmp_path.iterdir())
+
+
+def test_weights_of_several_trainings_are_averaged(run, make_run, tmp_path):
+    other, path = make_run("camvid", "camvid11", "a", seed=1), tmp_path / "mean.safetensors"
+    assert export.main([str(run), "--output", str(path), "--average", f"{other}=0.4"]) == 0
+    states = [torch.load(r / "checkpoints" / "last.pt", weights_only=True)["model"] for r in (run, other)]
+    network, _, meta = load_segmenter(path)
+    for key, value in network.state_dict().items():
+        first, second = (state[key].numpy() for state in states)
+        expected = (
+            0.6 * first.astype(np.float64) + 0.4 * second.astype(np.float64) if value.is_floating_point() else first
+        )
+        np.testing.assert_allclose(value.numpy(), expected, rtol=1e-6, atol=1e-8, err_msg=key)
+    assert not np.array_equal(states[0]["head.classifier.weight"], network.state_dict()["head.classifier.weight"])
+    assert meta["averaged"] == "0.6 of camvid_a, 0.4 of camvid_a"
+    assert load_checkpoint(path).record()["averaged"] == meta["averaged"]
+    assert parse_description(_notes(path)["segibn"], "x").averaged == meta["averaged"]
+    assert main(["card", str(path), "--output", str(tmp_path / "card.md")]) == 0
+    assert "its weights are a mean: 0.6 of camvid" in (tmp_path / "card.md").read_text().replace("\\", "")
+
+
+def test_only_networks_of_one_kind_and_shares_below_one_are_averaged(run, make_run, tmp_path):
+    words = [str(run), "--output", str(tmp_path / "m.safetensors"), "--average"]
+    with pytest.raises(ConfigError, match="another architecture"):
+        export.main([*words, f"{make_run('camvid', 'camvid11', 'none')}=0.5"])
+    with pytest.raises(ConfigError, match="other classes"):
+        export.main([*words, f"{make_run('cityscapes', 'cityscapes19', 'a')}=0.5"])
+    with pytest.raises(ConfigError, match="less than 1 in all"):
+        export.main([*words, "a.pt=0.5", "b.pt=0.6"])
+    with pytest.raises(SystemExit):
+        export.main([*words, "a.pt=1.5"])
     assert not any(tmp_path.iterdir())

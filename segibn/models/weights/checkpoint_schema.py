@@ -58,6 +58,7 @@ class _Content(_Part):
     model: _State
     training: _Training | None = None
     versions: dict[str, _Text] = {}
+    averaged: _Text = ""
     origin: _Origin | None = None
 
 
