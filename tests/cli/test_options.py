@@ -146,7 +146,7 @@ IDLE = [
     "sample-data --output out --sets gta5 --val-only cityscapes",
     "export a --output model.onnx --int8",
     "export a --output model.onnx --calibrate .",
-    "export a --output model.pt2 --time",
+    "export a --output model.safetensors --time",
     "export a --output model.safetensors --labels",
     "convert runs/a --output model.safetensors --output-stride 8",
     "convert runs/a --output model.safetensors --trained-on gta5",
