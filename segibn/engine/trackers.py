@@ -14,7 +14,6 @@ from segibn.errors import SegibnError
 from segibn.extras import is_there, require
 from segibn.text import printable
 
-TRACKERS = ("tensorboard", "wandb", "mlflow")
 _LONGEST = 500  # characters of a parameter that MLflow takes
 logger = logging.getLogger(__name__)
 

@@ -82,11 +82,6 @@ def _resize(sizes: Counter[Size]) -> tuple[Size | None, tuple[float, float]]:
     return None, (round(0.7 * factor, 3), round(1.5 * factor, 3))
 
 
-def numbered_names(count: int) -> list[str]:
-    """Return names of classes that nothing names: ``class 0`` ..."""
-    return [f"class {number}" for number in range(count)]
-
-
 def below(path: Path, root: Path) -> str:
     """Return a folder as a config names it: below the data sets' root, else whole."""
     path, root = path.absolute(), root.absolute()
