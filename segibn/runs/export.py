@@ -38,7 +38,7 @@ from segibn.models.weights.tensor_check import check_finite
 from segibn.runs.evaluate import score_run
 from segibn.runs.find import find_checkpoint
 from segibn.runs.loading import load_any
-from segibn.runs.trained import CPU, TrainedRun, asked_share
+from segibn.runs.trained import CPU, TrainedRun, asked_share, training_name
 from segibn.text import counted
 
 RUNTIMES = {
@@ -81,7 +81,7 @@ def export_checkpoint(
     """
     segmenter, config, meta = load_segmenter(checkpoint)
     if average:
-        meta["averaged"] = _average(segmenter, config.name, tuple(meta["class_names"]), average)
+        meta["averaged"] = _average(segmenter, training_name(checkpoint), tuple(meta["class_names"]), average)
     shared = asked_share(share, checkpoint)
     if shared is not None:
         segmenter = sharing(segmenter, shared)
@@ -113,7 +113,8 @@ def _average(segmenter: Segmenter, name: str, class_names: tuple[str, ...], othe
     total = {key: rest * value.double() for key, value in own.items() if value.is_floating_point()}
     words = [f"{rest:.4g} of {name}"]
     for path, share in others.items():
-        other, config, meta = load_segmenter(find_checkpoint(path))
+        found = find_checkpoint(path)
+        other, _, meta = load_segmenter(found)
         state = other.state_dict()
         if tuple(meta["class_names"]) != class_names:
             raise ConfigError(f"--average {path}: it has other classes; only networks of the same can be averaged")
@@ -121,7 +122,7 @@ def _average(segmenter: Segmenter, name: str, class_names: tuple[str, ...], othe
             raise ConfigError(f"--average {path}: it is of another architecture:\n{shortened(differences)}")
         for key, value in total.items():
             value += share * state[key].double()
-        words.append(f"{share:g} of {config.name}")
+        words.append(f"{share:g} of {training_name(found)}")
     for key, value in total.items():
         own[key].copy_(value)
     return ", ".join(words)

@@ -65,8 +65,8 @@ def asked_share(asked: InstanceShare | str | None, checkpoint: Path) -> Instance
         raise CheckpointError(f"{path} holds no share: {error}") from error
 
 
-def _start(checkpoint: Path) -> str:
-    """Name of a run that another one started from, without its seed."""
+def training_name(checkpoint: Path) -> str:
+    """Name of the run that a checkpoint lies in, without its seed, or of its file."""
     folder = run_of(checkpoint)
     return checkpoint.stem if folder is None else re.sub(r"_seed\d+$", "", folder.name)
 
@@ -219,7 +219,7 @@ class TrainedRun:
             "iteration": self.iteration,
             "checkpoint_sha256": self.sha256,
             **({"averaged": self.averaged} if self.averaged else {}),
-            **({} if config.init_from is None else {"start": _start(Path(config.init_from))}),
+            **({} if config.init_from is None else {"start": training_name(Path(config.init_from))}),
             **({"ensemble": [run.record() for run in self.others]} if self.others else {}),
         }
 

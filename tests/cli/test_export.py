@@ -318,11 +318,11 @@ def test_weights_of_several_trainings_are_averaged(run, make_run, tmp_path):
         )
         np.testing.assert_allclose(value.numpy(), expected, rtol=1e-6, atol=1e-8, err_msg=key)
     assert not np.array_equal(states[0]["head.classifier.weight"], network.state_dict()["head.classifier.weight"])
-    assert meta["averaged"] == "0.6 of camvid_a, 0.4 of camvid_a"
+    assert meta["averaged"] == f"0.6 of {run.name}, 0.4 of {other.name}"
     assert load_checkpoint(path).record()["averaged"] == meta["averaged"]
     assert parse_description(_notes(path)["segibn"], "x").averaged == meta["averaged"]
     assert main(["card", str(path), "--output", str(tmp_path / "card.md")]) == 0
-    assert "its weights are a mean: 0.6 of camvid" in (tmp_path / "card.md").read_text().replace("\\", "")
+    assert f"its weights are a mean: 0.6 of {run.name}" in (tmp_path / "card.md").read_text().replace("\\", "")
 
 
 def test_only_networks_of_one_kind_and_shares_below_one_are_averaged(run, make_run, tmp_path):
