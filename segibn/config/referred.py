@@ -6,6 +6,7 @@ from typing import Any
 
 from segibn.config.data import DataConfig
 from segibn.config.schema import RunConfig
+from segibn.config.shipped import configs_folder
 
 FOLDER = "files"  # of a run's copies, in its folder
 MAX_BYTES = 1 << 26  # of such a file; a list of a million names takes half of it
@@ -27,10 +28,17 @@ def referred(tree: Any) -> Iterator[tuple[str, dict[str, Any], str]]:
 
 
 def anchor(tree: Any, folder: Path, *, copies_only: bool = False) -> None:
-    """Make a config's paths absolute that are relative to a folder, or a run's own copies alone."""
+    """Make a config's paths absolute that are relative to a folder, or a run's own copies alone.
+
+    A list that ships is found by its name, which is all that an exported network keeps of it.
+    """
     for _, mapping, key in referred(tree):
-        if not copies_only or Path(mapping[key]).parts[:1] == (FOLDER,):
-            mapping[key] = str((folder / mapping[key]).resolve())
+        given = Path(mapping[key])
+        if not copies_only or given.parts[:1] == (FOLDER,):
+            mapping[key] = str((folder / given).resolve())
+        elif given.name == mapping[key] and not given.is_file():
+            shipped = configs_folder() / "lists" / given.name
+            mapping[key] = str(shipped) if shipped.is_file() else mapping[key]
 
 
 def with_copies(config: RunConfig) -> tuple[RunConfig, dict[str, Path]]:

@@ -8,8 +8,6 @@ from typing import Any
 
 from segibn import distributed
 from segibn.builders.sets import index_dataset
-from segibn.config.data import DatasetConfig
-from segibn.config.shipped import configs_folder
 from segibn.errors import ConfigError, DatasetError
 from segibn.evaluation.deviations import sign
 from segibn.evaluation.inference_table import format_inference
@@ -142,18 +140,10 @@ def _training_frames(run: TrainedRun, datasets_root: Path) -> list[str] | None:
     if run.config is None:
         return None
     try:
-        sets = [index_dataset(_with_its_list(dataset), datasets_root) for dataset in run.config.data.sources]
+        sets = [index_dataset(dataset, datasets_root) for dataset in run.config.data.sources]
     except DatasetError:
         return None
     return [sample.name for samples in sets for sample in samples]
-
-
-def _with_its_list(dataset: DatasetConfig) -> DatasetConfig:
-    """Find a list of names among those that ship: an exported network keeps the name of its file alone."""
-    given = dataset.names_file and Path(dataset.names_file)
-    if given and not given.is_file() and (own := configs_folder() / "lists" / given.name).is_file():
-        return dataset.model_copy(update={"names_file": str(own)})
-    return dataset
 
 
 def draw_comparison(

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -241,6 +242,10 @@ def test_an_exported_network_names_no_folder_of_the_machine(run, tmp_path):
     assert str(tmp_path) not in str(_notes(tmp_path / "m.safetensors"))
     _, again, _ = load_segmenter(tmp_path / "m.safetensors")
     assert again.data.train.names_file == "few.txt"
+    train = train.model_copy(update={"names_file": "camvid_frames_train.txt"})  # one that ships is found by its name
+    config = config.model_copy(update={"data": config.data.model_copy(update={"train": train})})
+    write_safetensors(tmp_path / "m.safetensors", network, config, meta)
+    assert Path(load_segmenter(tmp_path / "m.safetensors")[1].data.train.names_file).is_file()
 
 
 def test_litert_repeats_the_network_from_a_file_that_describes_itself(run, datasets, tmp_path):
