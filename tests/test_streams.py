@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+import textwrap
 
 import pytest
 
@@ -91,3 +92,23 @@ def test_a_reader_that_left_ends_only_what_it_should(monkeypatch) -> None:
     os.close(read)
     with os.fdopen(write, "w", buffering=1) as stream, pytest.raises(BrokenPipeError):
         LastingStream(stream, ends_work=True).write("a line\n")
+
+
+def test_what_libraries_print_by_themselves_is_silenced_for_a_block_alone() -> None:
+    code = textwrap.dedent("""
+        import os
+        from segibn.text.streams import silenced
+        print("before")
+        with silenced(1, 2):
+            os.write(1, b"C writes")
+            os.write(2, b"and warns")
+            print("so does Python")
+        with silenced(2):
+            os.write(1, b"kept ")
+            os.write(2, b"lost")
+        print("after", flush=True)
+        os.write(2, b"heard")
+    """)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "before\nkept after\n"
+    assert done.stderr == "heard"

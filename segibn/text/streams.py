@@ -75,9 +75,7 @@ def outliving_readers() -> Iterator[None]:
 def silenced(*descriptors: int) -> Iterator[None]:
     """Keep what libraries print by themselves (1: standard output, 2: error) off the terminal during the block."""
     kept: dict[int, int] = {}
-    for stream in (sys.stdout, sys.stderr):
-        if stream is not None:
-            stream.flush()
+    _flush()
     nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
         for number in descriptors:
@@ -86,10 +84,15 @@ def silenced(*descriptors: int) -> Iterator[None]:
                 os.dup2(nowhere, number)
         yield
     finally:
-        for stream in (sys.stdout, sys.stderr):  # what the block buffered goes where the rest of it went
-            if stream is not None:
-                stream.flush()
+        _flush()  # what the block buffered goes where the rest of it went
         for number, copy in kept.items():
             os.dup2(copy, number)
             os.close(copy)
         os.close(nowhere)
+
+
+def _flush() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # closed, or nobody reads
+            if stream is not None:
+                stream.flush()
