@@ -131,7 +131,8 @@ def read_safetensors_checkpoint(path: Path) -> dict[str, Any]:
     try:
         content = {key: json.loads(notes[key]) for key in keys}
         content["versions"] = json.loads(notes.get("versions", "{}"))
-        content["averaged"] = json.loads(notes.get("averaged", '""'))
+        if "averaged" in notes:
+            content["averaged"] = json.loads(notes["averaged"])
         content["format_version"] = int(notes.get("format_version", "1"))
     except (KeyError, ValueError, TypeError, RecursionError):
         raise CheckpointError(
