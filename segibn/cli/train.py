@@ -89,7 +89,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         if int(os.environ.get("WORLD_SIZE", "1")) > 1:
             print_then("the same command with --resume auto")
         else:
-            print_next("train", *(sys.argv[1:] if argv is None else argv), "--resume", "auto")
+            words = sys.argv[1:] if argv is None else argv
+            print_next("train", *words, *(() if resume == "auto" else ("--resume", "auto")))
         return 128 + result.stopped_by
     if is_first_rank():
         print(f"trained: {result.checkpoint}")

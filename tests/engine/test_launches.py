@@ -123,13 +123,15 @@ def test_a_stopped_training_saves_and_says_by_its_exit_code_what_stopped_it(
     last = tmp_path / "run/checkpoints/last.pt"
     more = "data.val=null optim.iterations=4000 engine.checkpoint_every=2"
     command = f"{sys.executable} tools/train.py {light_config} --datasets {blocks} {more}"
-    process = start(shlex.split(f"{command} --output {tmp_path / 'run'}"))
+    process = start(shlex.split(f"{command} --output {tmp_path / 'run'} --resume auto"))
     await_file(last, process)
     process.send_signal(number)
     output = finish(process, code=128 + number)
     done = read_checkpoint(last)["iteration"]
     assert f"stopped by {number.name} after {done} iterations" in output
     assert 2 <= done < 4000
+    (following,) = re.findall(r"^next: (.*)$", output, re.MULTILINE)
+    assert following.count("--resume auto") == 1
 
 
 def test_torchrun_ends_with_1_whatever_its_processes_end_with(
