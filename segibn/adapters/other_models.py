@@ -112,7 +112,7 @@ class OutsideLabels(OutsideNetwork):
 
     def label_maps(self, images: Tensor, input_size: tuple[int, int]) -> Tensor:
         """(N, 3, H, W) uint8 RGB, seen at a size -> (N, h, w) uint8."""
-        found = self.module(resize_image(self.normalize(images), input_size))
+        found = self.module(self.normalize(resize_image(images, input_size)))
         found = found.reshape(len(images), *found.shape[-2:])
         if int(found.max()) >= self.num_classes or int(found.min()) < 0:
             raise CheckpointError(

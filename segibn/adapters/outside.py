@@ -72,7 +72,7 @@ class OutsideNetwork(nn.Module):
         return super().to(*args, **more, **kwargs)
 
     def normalize(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 RGB -> float32 as the network was trained on."""
+        """(N, 3, H, W) uint8 RGB, or float32 of 0..255 -> float32 as the network was trained on."""
         return self.pixels(images)
 
     def coarse_logits(self, image: Tensor) -> Tensor:

@@ -106,8 +106,8 @@ def collect_moments(
             hooks.callback(module.register_forward_hook(partial(take, name)).remove)
         for image in images:
             pixels = torch.from_numpy(np.array(image)).permute(2, 0, 1).unsqueeze(0)
-            normalized = segmenter.normalize(pixels.to(segmenter.pixel_mean.device))
-            segmenter.backbone(resize_image(normalized, options.size_for(image.shape)))
+            seen = resize_image(pixels.to(segmenter.pixel_mean.device), options.size_for(image.shape))
+            segmenter.backbone(segmenter.normalize(seen))
     moments = {name: merged(gather(part.as_array())) for name, part in moments.items()}
     if not moments or min(part.count for part in moments.values()) < 2:
         raise ValueError("a domain needs at least two images to have a variance")

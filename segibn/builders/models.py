@@ -53,13 +53,17 @@ def build_segmenter(config: ModelConfig, num_classes: int) -> Segmenter:
         aux_head = _started(FCNHead(specs, num_classes, **options), config.aux_head.init)
     if config.weights != "none":
         logger.info("%s", load(match=config.weights_match).summary())
-    if given.ibn == "share" or (given.ibn != "none" and isinstance(given, TimmBackboneConfig)):
+    if _is_cut_in(given):
         names = _cut_in(backbone, given)
         if config.weights != "none":  # a training begins
             logger.info("ibn %s at %d places: %s", given.ibn, len(names), ", ".join(names))
     if isinstance(given, TimmBackboneConfig):
         backbone.set_tuning(given.tuning, given.lora_rank, given.lora_alpha)
     return Segmenter(backbone, head, aux_head, align_corners=config.align_corners)
+
+
+def _is_cut_in(given: AnyBackboneConfig) -> bool:
+    return given.ibn == "share" or (given.ibn != "none" and isinstance(given, TimmBackboneConfig))
 
 
 def _cut_in(backbone: nn.Module, given: AnyBackboneConfig) -> list[str]:
@@ -78,6 +82,14 @@ def for_inference(config: ModelConfig) -> ModelConfig:
     if isinstance(config.backbone, TimmBackboneConfig):
         update["backbone"] = config.backbone.model_copy(update={"tuning": "full"})
     return config.model_copy(update=update)
+
+
+def without_surgery(config: ModelConfig) -> ModelConfig:
+    """The same without an IBN that is cut into a built network, which has to run once for it."""
+    if not _is_cut_in(config.backbone):
+        return config
+    plain = config.backbone.model_copy(update={"ibn": "none", "ibn_where": None})
+    return config.model_copy(update={"backbone": plain})
 
 
 def _build_head(config: ModelConfig, specs: Mapping[str, FeatureSpec], num_classes: int) -> nn.Module:

@@ -44,7 +44,7 @@ class GraphNetwork(nn.Module):
         return self
 
     def normalize(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 -> float32 in 0..255: the graph does the rest itself."""
+        """(N, 3, H, W) uint8 or float32 -> float32 in 0..255: the graph does the rest itself."""
         return images.to(torch.float32)
 
     def coarse_logits(self, image: Tensor) -> Tensor:
@@ -77,7 +77,7 @@ class GraphLabels(GraphNetwork):
 
     def label_maps(self, images: Tensor, input_size: tuple[int, int]) -> Tensor:
         """(N, 3, H, W) uint8 RGB, seen at a size -> (N, h, w) uint8."""
-        image = resize_image(self.normalize(images), input_size)
+        image = resize_image(images, input_size)
         pixels = images if image.shape == images.shape else image.round().clamp(0, 255)
         return self._run(pixels.to(torch.uint8).permute(0, 2, 3, 1))
 

@@ -62,8 +62,8 @@ def export_int8(
 def _seen(frame: np.ndarray, description: Description, labels: bool) -> np.ndarray:
     """A frame as the graph takes it: (1, 3, H, W) float32, or (1, H, W, 3) uint8."""
     options = InferenceOptions.as_scored(description)
-    image = torch.from_numpy(np.array(frame)).permute(2, 0, 1)[None].float()
-    image = resize_image(image, options.size_for((frame.shape[0], frame.shape[1])))
+    image = torch.from_numpy(np.array(frame)).permute(2, 0, 1)[None]
+    image = resize_image(image, options.size_for((frame.shape[0], frame.shape[1]))).float()
     if labels:
         image = image.round().clamp(0, 255).to(torch.uint8).permute(0, 2, 3, 1)
     return image.contiguous().numpy()

@@ -21,7 +21,7 @@ class Network(Protocol):
         """Number formats it can be run in; an exported graph has its own inside: ("float32",)."""
 
     def normalize(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 RGB -> float32; of networks that are averaged the first's is taken."""
+        """(N, 3, H, W) uint8 RGB, or float32 of 0..255 -> float32; of averaged networks the first's."""
 
     def coarse_logits(self, image: Tensor) -> Tensor:
         """(N, 3, H, W) normalised -> (N, K, h, w) logits of any resolution."""

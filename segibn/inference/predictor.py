@@ -94,7 +94,7 @@ class Predictor:
         # The largest first: it needs most memory, and there is nothing yet that has to be kept.
         for scale in sorted(self.options.scales, reverse=True):
             size = (max(1, round(base[0] * scale)), max(1, round(base[1] * scale)))
-            image = resize_image(self.networks[0].normalize(pixels), size)
+            image = self.networks[0].normalize(resize_image(pixels, size))
             for mirrored in (False, True) if self.options.flip else (False,):
                 image = image.flip(-1) if mirrored else image
                 for network in self.networks:

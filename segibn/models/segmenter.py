@@ -66,8 +66,7 @@ class Segmenter(nn.Module):
         self.register_buffer("pixel_std", std.clone(), persistent=False)
 
     def normalize(self, images: Tensor) -> Tensor:
-        """(N, 3, H, W) uint8 RGB -> float32 with mean about 0 and spread about 1 per channel."""
-        # No `to(float32)` before: of a frame in 4K that copy is 100 MB.
+        """(N, 3, H, W) uint8 RGB, or float32 of 0..255 -> float32 with mean about 0 and spread about 1 per channel."""
         return (images - self.pixel_mean).div_(self.pixel_std)
 
     def coarse_logits(self, image: Tensor) -> Tensor:
@@ -89,8 +88,7 @@ class Segmenter(nn.Module):
 
         The result has `size`, the network sees `input_size`; both default to the images' own.
         """
-        image = self.normalize(images.to(self.pixel_mean.device))
-        if input_size is not None:
-            image = resize_image(image, input_size)
+        pixels = images.to(self.pixel_mean.device)
+        image = self.normalize(pixels if input_size is None else resize_image(pixels, input_size))
         size = size or (images.shape[-2], images.shape[-1])
         return banded_argmax(self.coarse_logits(image).float(), size, align_corners=self.align_corners)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from segibn.errors import ConfigError
+from segibn.models.efficientnet_lite import EfficientNetLite, FixedSameConv2d, lite_size
 from segibn.models.features import FeatureSpec
 from segibn.models.lora import add_lora
 from segibn.models.share_norm import InstanceShareNorm2d
@@ -130,28 +131,11 @@ class TimmBackbone(nn.Module):
         self.register_buffer("shift", shift, persistent=False)
 
 
-class FixedSameConv2d(nn.Conv2d):
-    """A convolution with TensorFlow's padding for maps whose sides its stride divides.
-
-    `Conv2dSame` of timm computes its padding from each size: sums of them that a graph of free
-    sizes must carry from layer to layer take minutes to export.
-    """
-
-    def __init__(self, conv: nn.Conv2d) -> None:
-        options = (conv.kernel_size, conv.stride, 0, conv.dilation, conv.groups, conv.bias is not None)
-        super().__init__(conv.in_channels, conv.out_channels, *options)
-        self.weight, self.bias = conv.weight, conv.bias
-        sides = zip(conv.kernel_size, conv.stride, conv.dilation, strict=True)
-        high, wide = (max((k - 1) * d + 1 - s, 0) for k, s, d in sides)
-        self.around = (wide // 2, wide - wide // 2, high // 2, high - high // 2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, C, h, w) -> (N, C', h / stride, w / stride)."""
-        return super().forward(F.pad(x, self.around))
-
-
 def create_network(name: str, output_stride: int | None, *, pretrained: bool = False) -> nn.Module:
     """Build timm's network without a classifier, for frames of any size."""
+    size = lite_size(name)
+    if size is not None and not pretrained:
+        return EfficientNetLite(size, output_stride)
     import timm
 
     if not timm.is_model(name):

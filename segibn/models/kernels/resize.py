@@ -10,10 +10,15 @@ from segibn.models.kernels import is_eager
 
 
 def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """(N, 3, h, w) -> (N, 3, H, W) in its precision, as OpenCV: by area if a side is more than halved, else linear."""
+    """(N, 3, h, w) -> (N, 3, H, W) in its precision, as OpenCV: by area if a side is more than halved, else linear.
+
+    uint8 gives float32, not rounded. Resize before normalising: a frame in 4K is 100 MB as float32.
+    """
     height, width = image.shape[-2:]
     if (height, width) == tuple(size):
         return image
+    if not image.is_floating_point():
+        return torch.cat([resize_image(channel.float(), size) for channel in image.split(1, dim=1)], dim=1)
     with torch.autocast(image.device.type, enabled=False):
         if height <= 2 * size[0] and width <= 2 * size[1]:
             return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
