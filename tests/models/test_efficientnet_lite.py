@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from segibn.models.efficientnet_lite import EfficientNetLite, lite_size
+from segibn.models.sync_norm import SyncBatchNorm2d, synchronize_batch_norms
 from segibn.models.timm_backbone import TimmBackbone
 
 
@@ -46,6 +47,13 @@ def test_new_weights_are_spread_as_timms() -> None:
     for name, module in ours.named_modules():
         if isinstance(module, nn.Conv2d) and module.weight.numel() > 5000:
             assert module.weight.std().item() == pytest.approx(theirs.get_submodule(name).weight.std().item(), rel=0.1)
+
+
+def test_it_trains_in_several_processes_without_a_gpu() -> None:
+    backbone = synchronize_batch_norms(TimmBackbone("tf_efficientnet_lite0").train(), torch.device("cpu"))
+    norms = [module for module in backbone.modules() if isinstance(module, nn.BatchNorm2d)]
+    assert len(norms) > 40
+    assert all(isinstance(norm, SyncBatchNorm2d) for norm in norms)
 
 
 def test_names_of_other_networks_are_left_to_timm() -> None:
