@@ -27,6 +27,8 @@ def test_resized_images_are_opencvs(size: tuple, target: tuple, mode: int) -> No
     resized = resize_image(torch.from_numpy(frame).permute(2, 0, 1)[None], target)
     assert resized.shape == (1, 3, *target)
     np.testing.assert_allclose(resized[0].permute(1, 2, 0).numpy(), expected, atol=0.01)
+    as_elsewhere = resize_image(torch.from_numpy(frame).double().permute(2, 0, 1)[None], target)  # by products
+    torch.testing.assert_close(as_elsewhere.float(), resized, atol=0.001, rtol=0)
     of_bytes = resize_image(torch.from_numpy(frame.astype(np.uint8)).permute(2, 0, 1)[None], target)
     torch.testing.assert_close(of_bytes, resized)
 

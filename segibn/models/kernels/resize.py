@@ -1,5 +1,7 @@
 """Resizing images as the training data was, and features with a gradient that is fast on a CPU."""
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 from torch.autograd.function import FunctionCtx, once_differentiable
@@ -22,7 +24,17 @@ def resize_image(image: Tensor, size: tuple[int, int]) -> Tensor:
     with torch.autocast(image.device.type, enabled=False):
         if height <= 2 * size[0] and width <= 2 * size[1]:
             return F.interpolate(image, size=size, mode="bilinear", align_corners=False)
+        is_plain = image.device.type == "cpu" and image.dtype is torch.float32 and not image.requires_grad
+        if is_plain and is_eager() and height >= size[0] and width >= size[1]:
+            return _by_opencv(image, size)
         return _area_shares(height, size[0], image) @ image @ _area_shares(width, size[1], image).T
+
+
+def _by_opencv(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Area weights from OpenCV's loops: the products below take ten times as long on a CPU."""
+    planes = image.detach().reshape(-1, *image.shape[-2:]).contiguous().numpy()
+    resized = [cv2.resize(plane, (size[1], size[0]), interpolation=cv2.INTER_AREA) for plane in planes]
+    return torch.from_numpy(np.stack(resized)).reshape(*image.shape[:2], *size)
 
 
 def _area_shares(source: int, target: int, like: Tensor) -> Tensor:
