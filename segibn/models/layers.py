@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from segibn.models.kernels.best_class import best_classes
 from segibn.models.kernels.depthwise import DepthwiseConv2d
 from segibn.models.kernels.pointwise import PointwiseConv2d
 
@@ -84,8 +85,11 @@ def upsample(x: Tensor, size: tuple[int, int], *, align_corners: bool = False) -
 def banded_argmax(coarse: Tensor, size: tuple[int, int], band: int = 1, *, align_corners: bool = False) -> Tensor:
     """`interpolate(coarse, size).argmax(dim=1)` as uint8, bit by bit, `band` classes at a time.
 
-    K <= 255; of equal logits the first wins; `NOT_FINITE` where one is NaN, or the best infinite.
+    K <= 255; of equal logits the first wins; `NOT_FINITE` where one is NaN, or the best infinite. Much enlarged
+    logits on a CPU are compared up to rounding, see `kernels.best_class`.
     """
+    if (found := best_classes(coarse, size, align_corners=align_corners)) is not None:
+        return found
     best = upsample(coarse[:, :1], size, align_corners=align_corners)[:, 0].clone()
     pred = torch.zeros(best.shape, dtype=torch.uint8, device=coarse.device)
     for start in range(1, coarse.shape[1], band):
