@@ -51,14 +51,10 @@ def predicted_probability(views: Sequence[Tensor], pred: Tensor, *, align_corner
     """Softmax probability of the class of ``pred`` (N, H, W), averaged over views -> float32."""
     size = (pred.shape[-2], pred.shape[-1])
     total = torch.zeros(pred.shape, dtype=torch.float32, device=pred.device)
-    for view in views:  # class by class: five maps of full size in memory, not K
-        chosen = torch.zeros_like(total)
-        normalizer = torch.full_like(total, -torch.inf)
-        for index in range(view.shape[1]):
-            logit = upsample(view[:, index : index + 1].float(), size, align_corners=align_corners)[:, 0]
-            torch.logaddexp(normalizer, logit, out=normalizer)
-            torch.where(pred == index, logit, chosen, out=chosen)
-        total += chosen.sub_(normalizer).exp_()
+    for rows in _bands(views[0], size):
+        chosen = pred[:, None, rows].long()
+        for view in views:
+            total[:, rows] += _probabilities(view.float(), rows, size, align_corners).gather(1, chosen)[:, 0]
     return total.div_(len(views)).clamp_(max=1.0)
 
 
