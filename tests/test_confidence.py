@@ -53,7 +53,7 @@ def test_confidence_is_the_softmax_of_the_full_size_logits(segmenter, image):
     with torch.inference_mode():
         logits = segmenter(segmenter.normalize(pixels)).logits
     expected = logits.softmax(1).amax(1)[0].numpy()
-    np.testing.assert_allclose(confident_label_maps(Predictor(segmenter), [image])[0][1], expected, atol=2e-6)
+    np.testing.assert_allclose(confident_label_maps(Predictor(segmenter), [image])[0][1], expected, atol=5e-6)
 
 
 def test_confidence_of_several_views_is_their_mean(segmenter, image):
@@ -64,7 +64,7 @@ def test_confidence_of_several_views_is_their_mean(segmenter, image):
     expected = (sum(sheets) / 2).amax(1)[0].numpy()
     options = InferenceOptions(flip=True)
     found = confident_label_maps(Predictor(segmenter, options=options), [image])[0][1]
-    np.testing.assert_allclose(found, expected, atol=2e-6)
+    np.testing.assert_allclose(found, expected, atol=5e-6)
     assert not np.allclose(expected, F.softmax(views[0].logits, 1).amax(1)[0].numpy(), atol=1e-3)
 
 
