@@ -44,7 +44,7 @@ def fold_batch_channels(network: nn.Module) -> nn.Module:
     if not mixed:
         return network
     folded = copy.deepcopy(network).eval()
-    for convolution, name in norms_after_convolutions(folded):
+    for convolution, name in norms_after_convolutions(folded, InstanceShareNorm2d):
         if name in mixed:
             _fold(folded, convolution, name)
     return folded

@@ -43,12 +43,12 @@ def find_norms(network: nn.Module, pixels: int = PIXELS) -> list[FoundNorm]:
     return norms_of(record_calls(network, pixels))
 
 
-def norms_after_convolutions(network: nn.Module) -> list[tuple[str, str]]:
+def norms_after_convolutions(network: nn.Module, kind: type[nn.Module]) -> list[tuple[str, str]]:
     """Return the names of convolutions and of the norms that read their results, in order; both work only once."""
     calls = record_calls(network, PIXELS)
     times = Counter(call.module for call in calls)
     made = {id(call.result): call for call in calls if isinstance(call.module, nn.Conv2d)}
-    pairs = [(made[id(c.given)], c) for c in calls if isinstance(c.module, InstanceShareNorm2d) and id(c.given) in made]
+    pairs = [(made[id(c.given)], c) for c in calls if type(c.module) is kind and id(c.given) in made]
     return [(conv.name, norm.name) for conv, norm in pairs if times[conv.module] == times[norm.module] == 1]
 
 

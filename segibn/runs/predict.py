@@ -17,6 +17,7 @@ from segibn.files.encode import write_image
 from segibn.files.pictures import image_size
 from segibn.files.writing import write_json, write_text
 from segibn.inference.config import InferenceConfig
+from segibn.inference.folding import fold_norms
 from segibn.inference.predictor import confident_label_maps, is_out_of_memory, label_maps
 from segibn.labels.drawing import legend
 from segibn.labels.label_set import IGNORE_INDEX
@@ -31,10 +32,12 @@ from segibn.media.sources import Source
 from segibn.media.video import VideoReader
 from segibn.runs.loading import device_of, load_any, load_averaged
 from segibn.runs.outside import GRAPH, Said, kind_of
-from segibn.runs.trained import TrainedRun
+from segibn.runs.trained import CPU, TrainedRun
 from segibn.runs.wanted import Wanted
 from segibn.text import counted
 from segibn.text.progress import FrameProgress
+
+_FOLD_FROM = 20  # frames; folding takes what it saves on five
 
 
 @dataclass(frozen=True)
@@ -133,6 +136,10 @@ def predict_all(
         )
     codec = wanted.codec(sources) or CODECS["mpeg4"]
     run = _load(source, how, device, said)
+    is_many = len(sources) >= _FOLD_FROM or any(source.is_video for source in sources)
+    if is_many and run.config is not None and run.device == CPU:  # on GPUs it was not measured
+        for network in run.predictor.networks:
+            fold_norms(network)
     sizes = _some_sizes(sources)
     run.options.require_upright(sizes, shown(sources[0].root))
     if sizes:
