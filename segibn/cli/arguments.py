@@ -63,8 +63,8 @@ def add_outside_arguments(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group(f"networks of others ({about})").add_argument
     about = "their classes: a file of one name a line, or a list such as cityscapes19"
     add("--class-names", metavar="FILE_OR_LIST", help=about)
-    about = "YAML, a line for each of their classes that the data set calls otherwise: `car: van`"
-    add("--class-map", type=Path, metavar="FILE", help=about)
+    about = "YAML, a line for each of their classes that the data set calls otherwise: `car: van`; or street11"
+    add("--class-map", type=Path, metavar="FILE_OR_LIST", help=about)
     about = "what a graph or a function takes of RGB values (imagenet: 0..1, less mean, by spread)"
     add("--pixels", choices=("0..255", "0..1", "-1..1", "imagenet"), help=about)
     about = "call MODULE:FUNCTION, which returns a torch.nn.Module: images to logits"

@@ -6,6 +6,7 @@ Training, ``evaluate`` and ``cross_domain`` all come through here, so that their
 import logging
 import math
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ import numpy as np
 
 from segibn import distributed
 from segibn.builders.loader import build_eval_frames
+from segibn.builders.sets import build_label_set
 from segibn.config.data import DatasetConfig
 from segibn.config.schema import RunConfig
 from segibn.data.datasets.catalog import dataset_source
@@ -21,7 +23,7 @@ from segibn.data.frames import Frames
 from segibn.data.samples import SamplePaths
 from segibn.distributed import sum_over_ranks
 from segibn.engine.run_dir import RunDir
-from segibn.errors import ConfigError
+from segibn.errors import ConfigError, DatasetError
 from segibn.evaluation.confusion import count_classes
 from segibn.evaluation.evaluate import Predict, ScoreTally, evaluate
 from segibn.evaluation.measure import Frame, FramePrediction, Measure, Metric, Observer
@@ -32,6 +34,7 @@ from segibn.files.pictures import image_size
 from segibn.files.writing import write_json
 from segibn.inference.options import InferenceOptions
 from segibn.inference.predictor import Predictor, confident_label_maps, count_on_device, device_label_maps, label_maps
+from segibn.labels import CLASS_SCHEMES
 from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.class_map import ClassMap
 from segibn.labels.drawing import frame_sheet
@@ -66,7 +69,8 @@ def eval_frames(
 
     ``classes``: scheme that the network was trained in; None = the data set's own. With
     ``merging`` a set of classes that gather the network's is read in its own; with ``class_map``
-    any set is. ConfigError: the set has other classes than the network's ``class_names``.
+    any set is, in the first of its lists that has the classes which the map names. ConfigError: the
+    set has other classes than the network's ``class_names``.
     """
     if classes in dataset_source(dataset.name).partial:
         raise ConfigError(
@@ -84,6 +88,8 @@ def eval_frames(
         into = {fine: index for index, spec in enumerate(coarser) for fine in spec.members}
         merged = np.array([into[name] for name in class_names], np.uint8)
         return replace(build_eval_frames(dataset, root, None), merged=merged, merging=f"{len(merged)}-merged")
+    if class_map is not None:
+        classes = _list_with(dataset, class_map.targets)
     frames = build_eval_frames(dataset, root, classes)
     labels = frames.label_set
     if class_map is not None:
@@ -101,6 +107,16 @@ def eval_frames(
             f"{labels.num_classes}: the network has no {listed(lacks, 20) or 'other'}, the set no "
             f"{listed(more, 20) or 'other'}; {fix}"
         ) from None
+
+
+def _list_with(dataset: DatasetConfig, names: set[str]) -> str | None:
+    """The first class scheme of a data set that has these classes; its own if none has."""
+    for scheme in (None, *CLASS_SCHEMES):
+        with suppress(ConfigError, DatasetError):
+            is_partial = scheme in dataset_source(dataset.name).partial
+            if not is_partial and names <= set(build_label_set(dataset, scheme).class_names):
+                return scheme
+    return None
 
 
 def score(

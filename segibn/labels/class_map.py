@@ -9,7 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from segibn.errors import ConfigError
+from segibn.labels.cityscapes import CITYSCAPES
 from segibn.labels.label_set import IGNORE_INDEX, LabelSet
+from segibn.labels.schemes import COARSER
 from segibn.text import did_you_mean, listed, printable
 from segibn.text.plain_data import read_yaml_file
 
@@ -23,7 +25,13 @@ class ClassMap:
 
     @classmethod
     def read(cls, path: Path) -> "ClassMap":
-        """Read a YAML file of lines ``their class: ours``; ConfigError: it is another."""
+        """Read a YAML file of lines ``their class: ours``; ConfigError: it is another.
+
+        The name of a scheme that gathers the 19 classes, such as street11, is a map of these.
+        """
+        if str(path) in COARSER:
+            members = {member: spec.name for spec in COARSER[str(path)] for member in spec.members}
+            return cls({name: members.get(name) for name in CITYSCAPES.class_names}, str(path))
         rows = read_yaml_file(path)
         kinds = {type(value) for value in rows.values()} if isinstance(rows, dict) else {int}
         if not rows or not kinds <= {str, type(None)} or {type(key) for key in rows} != {str}:
@@ -35,6 +43,11 @@ class ClassMap:
         """What a signature says: ``map-`` and the beginning of its content's SHA-256."""
         text = json.dumps(self.rows, sort_keys=True)
         return f"map-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
+
+    @property
+    def targets(self) -> set[str]:
+        """The data set's classes that it names."""
+        return set(filter(None, self.rows.values()))
 
     def table(self, theirs: Sequence[str], labels: LabelSet) -> np.ndarray:
         """(K,) uint8: train id in the data set of each class of a network, 255 = none.

@@ -47,10 +47,13 @@ SYNTHIA16 = _all_but("terrain", "truck", "train")
 SYNTHIA13 = _all_but("terrain", "truck", "train", "wall", "fence", "pole")
 
 
+COARSER = {"street11": STREET11, "synthia16": SYNTHIA16, "synthia13": SYNTHIA13}
+"""Class scheme -> its classes, and which of the 19 each holds."""
+
+
 def on_schemes(table: LabelSet) -> dict[str, LabelSet]:
     """Return class scheme -> table, of a table on the 19 classes."""
-    coarser = {"street11": STREET11, "synthia16": SYNTHIA16, "synthia13": SYNTHIA13}
-    tables = {key: table.remap(f"{table.name}_on_{key}", of) for key, of in coarser.items()}
+    tables = {key: table.remap(f"{table.name}_on_{key}", of) for key, of in COARSER.items()}
     return {"cityscapes19": table, **tables}
 
 

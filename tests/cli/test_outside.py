@@ -392,6 +392,41 @@ def test_other_classes_need_a_map_which_is_signed(camvid, tmp_path, monkeypatch)
         _evaluate("net:build", camvid, tmp_path, *more, "--class-map", "map.yaml")
 
 
+def test_a_network_of_the_19_classes_is_scored_in_those_that_sets_share(camvid, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "net19.py").write_text(
+        "import torch\ndef build():\n    torch.manual_seed(0)\n"
+        "    return torch.nn.Conv2d(3, 19, 5, stride=4, padding=2)\n"
+    )
+    more = ("--class-names", "cityscapes19", "--pixels", "0..255", "--allow-code", "--class-map", "street11")
+    scores = _evaluate("net19:build", camvid, tmp_path, *more)
+    shared = [
+        "sky",
+        "building",
+        "pole",
+        "road",
+        "sidewalk",
+        "vegetation",
+        "sign",
+        "fence",
+        "car",
+        "person",
+        "bicyclist",
+    ]
+    # road sidewalk building wall fence pole light sign vegetation terrain sky person rider car truck bus train ...
+    nineteen = [3, 4, 1, 1, 7, 2, 6, 6, 5, 5, 0, 9, 10, 8, 8, 8, 8, 10, 10]  # CamVid's own 11 are in this order
+    torch.manual_seed(0)
+    network, table = torch.nn.Conv2d(3, 19, 5, stride=4, padding=2), np.array(nineteen)
+    expected = np.zeros((11, 12), int)
+    for image, target in _frames(camvid):
+        with torch.no_grad():
+            found = table[_best(network(torch.from_numpy(image).permute(2, 0, 1)[None].float())).numpy()]
+        there = target != 255
+        np.add.at(expected, (target[there], found[there]), 1)
+    assert scores["class_names"] == shared
+    np.testing.assert_array_equal(scores["confusion"], expected)
+
+
 def test_options_for_networks_of_others_are_refused_where_they_change_nothing(camvid, tmp_path):
     for option in (["--allow-code"], ["--pixels", "0..1"], ["--class-names", "cityscapes19"]):
         with pytest.raises(ConfigError, match=f"{option[0]} is for networks of others"):
