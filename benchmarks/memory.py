@@ -11,6 +11,9 @@ from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+import cv2
+import torch
+
 Call = Callable[[], object]
 Builder = Callable[[], Call]
 MIB = 1024 * 1024
@@ -38,9 +41,16 @@ def growth_in_child(build: Builder) -> float | None:
 
 
 def _report_growth(build: Builder, sender: Connection) -> None:
+    _compute_in_one_thread()
     _return_freed_memory_at_once()
     sender.send(memory_growth(build()))
     sender.close()
+
+
+def _compute_in_one_thread() -> None:
+    """A forked child has none of its parent's threads: work that is shared out to them never ends."""
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
 
 
 def _return_freed_memory_at_once() -> None:

@@ -11,6 +11,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from segibn.builders.models import build_segmenter
+from segibn.config.model import ModelConfig
 from segibn.description import KEY, LABELS, LOGITS, Description, parse_description
 from segibn.errors import ConfigError, SegibnError
 from segibn.export.exported import load_onnx
@@ -182,6 +184,23 @@ def test_a_graph_of_label_maps_takes_frames_as_they_are_and_gives_the_predictors
         np.testing.assert_array_equal(found[sure], np.array(expected)[sure])
     again = Predictor(load_onnx(path))
     np.testing.assert_array_equal(label_maps(again, list(frames)), found)
+
+
+@needs_onnx
+def test_activations_that_end_at_six_are_part_of_the_convolution_in_eight_bits(tmp_path: Path) -> None:
+    import onnx
+
+    torch.manual_seed(0)
+    model = {"backbone": {"name": "timm", "model": "tf_efficientnet_lite0"}, "head": {"name": "fcn", "channels": 8}}
+    network = build_segmenter(ModelConfig.model_validate(model | {"weights": "none"}), 3).eval()
+    path = tmp_path / "model.onnx"
+    export_int8(network, path, DESCRIPTION, (_frame(64, 96, seed) for seed in range(4)))
+    nodes = onnx.load(path).graph.node
+    assert not [node.name for node in nodes if node.op_type == "Clip"]
+    made = {name: node for node in nodes for name in node.output}
+    quantised = [made[n.input[0]].op_type for n in nodes if n.op_type == "QuantizeLinear" and n.input[0] in made]
+    assert quantised.count("Conv") > 40
+    assert "DequantizeLinear" not in quantised  # in one range, then in another
 
 
 def _without_near_ties(network: Segmenter, frames: np.ndarray) -> np.ndarray:

@@ -100,11 +100,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     checkpoint = find_checkpoint(arguments.run)
 
     from segibn.runs.export import export_checkpoint
-    from segibn.runs.sets import frames_folder, parse_evaluation_set
+    from segibn.runs.sets import frames_folder, parse_labelled_set
 
     on = None
     if arguments.on is not None:
-        on = parse_evaluation_set(arguments.on), datasets_root(arguments.datasets, datasets_of(run_of(checkpoint)))
+        on = parse_labelled_set(arguments.on)[1], datasets_root(arguments.datasets, datasets_of(run_of(checkpoint)))
     how = {"labels": labels, "half": arguments.half, "calibrate": calibrate, "time": arguments.time}
     how |= {"share": arguments.instance_share, "on": on, "input_size": arguments.input_size, "average": average}
     config = export_checkpoint(checkpoint, output, **how)

@@ -27,8 +27,8 @@ CALIBRATION_FRAMES = 32
 """How many frames the ranges are taken from, if there are more."""
 
 # With additions, joins and pooling in eight bits too, numbers stay so from one convolution to the
-# next.
-_OPERATORS = ("Conv", "Add", "Concat", "MaxPool", "Relu", "GlobalAveragePool")
+# next. ReLU and ReLU6 (Clip) end in the range of the convolution before them, which is else far too wide.
+_OPERATORS = ("Conv", "Add", "Concat", "MaxPool", "Relu", "Clip", "GlobalAveragePool")
 _CHECKED_FRAMES = 4
 
 
