@@ -32,6 +32,9 @@ class ClassMap:
         if str(path) in COARSER:
             members = {member: spec.name for spec in COARSER[str(path)] for member in spec.members}
             return cls({name: members.get(name) for name in CITYSCAPES.class_names}, str(path))
+        if not path.exists():
+            hint = did_you_mean(str(path), COARSER) or f"; give a YAML file, or one of {', '.join(COARSER)}"
+            raise ConfigError(f"--class-map {printable(str(path))}: no such file{hint}")
         rows = read_yaml_file(path)
         kinds = {type(value) for value in rows.values()} if isinstance(rows, dict) else {int}
         if not rows or not kinds <= {str, type(None)} or {type(key) for key in rows} != {str}:

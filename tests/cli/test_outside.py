@@ -424,6 +424,8 @@ def test_a_network_of_the_19_classes_is_scored_in_those_that_sets_share(camvid, 
         there = target != 255
         np.add.at(expected, (target[there], found[there]), 1)
     assert scores["class_names"] == shared
+    with pytest.raises(ConfigError, match="--class-map street12: no such file; did you mean 'street11'"):
+        _evaluate("net19:build", camvid, tmp_path, *more[:-1], "street12")
     np.testing.assert_array_equal(scores["confusion"], expected)
 
 
