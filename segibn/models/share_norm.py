@@ -213,7 +213,8 @@ class EasedInstanceNorm2d(InstanceNorm2d, Eased):
 def _image_moments(x: Tensor) -> tuple[Tensor, Tensor]:
     """Mean and biased variance of every channel of every image, (N, C, 1, 1) each."""
     mean = x.mean((2, 3), keepdim=True)
-    return mean, (x - mean).square().mean((2, 3), keepdim=True)
+    apart = x - mean
+    return mean, (apart * apart).mean((2, 3), keepdim=True)  # `square` is exported as a power, which is slow
 
 
 def _per_channel(values: Tensor) -> Tensor:
