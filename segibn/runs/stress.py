@@ -102,35 +102,47 @@ def stress(
     with distributed.process_group(place):
         for run in runs:
             placed = run.asked(inference, place)
-            for change in changes:
-                shift, measures = PAPER.get(change.name), measured(metrics, run.class_names)
-                with shift.on(placed.predictor.networks[0]) if shift else nullcontext():
-                    scores = score_run(placed, dataset, datasets_root, measures=measures, prepare=change.preparation)
-                found, row = scores.to_dict(), {"transform": change.name, "level": change.level}
-                more = {"details": found["details"]} if metrics else {}
-                rows.append(row | headline(run.record(), label, found, **more))
+            own_rows = [_score(placed, change, dataset, datasets_root, label, metrics) for change in changes]
             conditions = circumstances(place, placed.options) | {"seed": seed or 0}
             if ood and distributed.is_main():
                 unknown[run.name] = {folder.name: score_ood(placed.predictor, folder) for folder in ood}
-            original = rows[-len(changes)]
-            if index := _bravo(original, unknown.get(run.name, {})):
-                original["bravo"] = index
+            if index := _bravo(own_rows[0], unknown.get(run.name, {})):
+                own_rows[0]["bravo"] = index
                 indices.append(f"{run.name}, BRAVO: {', '.join(f'{k} {100 * v:.1f}' for k, v in index.items())}\n")
+            rows += own_rows
             run.to(CPU)
     found_ood = [format_ood(found, name) for name, found in unknown.items()]
     table = "\n".join([format_stress(rows), *found_ood, *indices])
     if output is not None and distributed.is_main():
         conditions["frames"] = {label: [sample.name for sample in frames.samples]}
-        write_json(output / STRESS_FILE, rows)
-        if unknown:
-            write_json(output / OOD_FILE, unknown)
-        write_json(output / CONDITIONS_FILE, conditions)
-        write_text(output / "stress.md", table)
-        write_image(output / PLOT_FILE, _plot(rows, label))
         sample = frames.samples[len(frames.samples) // 2]
         pictures = _pictures(runs[-1], changes, sample.name, read_image(sample.image))
+        _write(output, rows, unknown, conditions, table, label)
         write_image(output / "stress.jpg", grid_sheet(pictures))
     return table
+
+
+def _score(
+    run: TrainedRun, change: Change, dataset: DatasetConfig, datasets_root: Path, label: str, metrics: Sequence[str]
+) -> dict[str, Any]:
+    """Score a network under one change -> a row."""
+    shift, measures = PAPER.get(change.name), measured(metrics, run.class_names)
+    with shift.on(run.predictor.networks[0]) if shift else nullcontext():
+        scores = score_run(run, dataset, datasets_root, measures=measures, prepare=change.preparation)
+    found, row = scores.to_dict(), {"transform": change.name, "level": change.level}
+    more = {"details": found["details"]} if metrics else {}
+    return row | headline(run.record(), label, found, **more)
+
+
+def _write(
+    output: Path, rows: Sequence[Any], unknown: Mapping[str, Any], conditions: Mapping[str, Any], table: str, label: str
+) -> None:
+    write_json(output / STRESS_FILE, rows)
+    if unknown:
+        write_json(output / OOD_FILE, unknown)
+    write_json(output / CONDITIONS_FILE, conditions)
+    write_text(output / "stress.md", table)
+    write_image(output / PLOT_FILE, _plot(rows, label))
 
 
 def _bravo(row: Mapping[str, Any], unknown: Mapping[str, Any]) -> dict[str, float]:
