@@ -2,11 +2,10 @@
 
 from typing import Literal
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from segibn.models.kernels.best_class import best_classes
+from segibn.models.kernels.best_class import best_classes, running_best
 from segibn.models.kernels.depthwise import DepthwiseConv2d
 from segibn.models.kernels.pointwise import PointwiseConv2d
 
@@ -90,11 +89,6 @@ def banded_argmax(coarse: Tensor, size: tuple[int, int], band: int = 1, *, align
     """
     if (found := best_classes(coarse, size, align_corners=align_corners)) is not None:
         return found
-    best = upsample(coarse[:, :1], size, align_corners=align_corners)[:, 0].clone()
-    pred = torch.zeros(best.shape, dtype=torch.uint8, device=coarse.device)
-    for start in range(1, coarse.shape[1], band):
-        resized = upsample(coarse[:, start : start + band], size, align_corners=align_corners)
-        for offset, logits in enumerate(resized.unbind(1)):
-            pred.masked_fill_(logits > best, start + offset)
-            torch.maximum(best, logits, out=best)  # a NaN stays
+    bands = (upsample(part, size, align_corners=align_corners) for part in coarse.split(band, dim=1))
+    pred, best = running_best(logits for resized in bands for logits in resized.unbind(1))
     return pred.masked_fill_(~best.isfinite(), NOT_FINITE)

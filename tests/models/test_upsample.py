@@ -31,7 +31,8 @@ def test_labels_equal_interpolate_then_argmax_in_every_pixel(shape, size, band, 
 
 @pytest.mark.parametrize("align_corners", [False, True])
 @pytest.mark.parametrize(
-    ("coarse_size", "size"), [((45, 80), (180, 320)), ((12, 21), (100, 171)), ((1, 7), (5, 40)), ((9, 1), (21, 3))]
+    ("coarse_size", "size"),
+    [((45, 80), (180, 320)), ((12, 21), (100, 171)), ((32, 56), (45, 79)), ((1, 7), (5, 40)), ((9, 1), (21, 3))],
 )
 def test_labels_of_smooth_logits_equal_the_argmax_except_where_two_classes_are_equal(
     coarse_size, size, align_corners
@@ -60,6 +61,10 @@ def test_what_is_not_finite_is_marked_where_it_is(fault) -> None:
 
 def test_of_equal_logits_the_first_class_wins() -> None:
     assert banded_argmax(torch.zeros(1, 4, 2, 2), (8, 8)).sum() == 0
+    slope = torch.linspace(1, -1, 16).expand(1, 1, 16, 16)
+    equal = torch.cat([slope, torch.zeros(1, 2, 16, 16)], dim=1)
+    assert best_classes(equal, (64, 64)) is not None
+    assert banded_argmax(equal, (64, 64)).unique().tolist() == [0, 1]
 
 
 def test_upsampling_is_bilinear_between_pixel_centres() -> None:

@@ -1,6 +1,6 @@
 """The best class of resized logits, computed only where more than one class can be the best: for CPUs."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -27,7 +27,7 @@ def best_classes(coarse: Tensor, size: tuple[int, int], *, align_corners: bool =
     holds_pixels = (down.last >= down.first)[:, None] & (across.last >= across.first)
     pred = torch.empty((count, *size), dtype=torch.uint8)
     for logits, found in zip(coarse, pred, strict=True):
-        best = _best_of_places(logits)
+        best, _ = running_best(logits)
         found.copy_(best[down.of_pixel][:, across.of_pixel])
         is_mixed = _of_corners(best, torch.maximum) != _of_corners(best, torch.minimum)
         rows, columns = (is_mixed & holds_pixels).nonzero(as_tuple=True)
@@ -46,6 +46,20 @@ def best_classes(coarse: Tensor, size: tuple[int, int], *, align_corners: bool =
                 chosen = _best_of_candidates(corners[:, :, cells], classes, *weights)
                 found[lines[:, None].expand(chosen.shape), places.expand(chosen.shape)] = chosen
     return pred
+
+
+def running_best(planes: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
+    """Which plane is the highest in each place, uint8, the first of equals, and how high; a NaN stays.
+
+    Faster than `argmax`, which is slow across the first dimension, and holds one plane at a time.
+    """
+    remaining = iter(planes)
+    highest = next(remaining).clone()
+    best = torch.zeros(highest.shape, dtype=torch.uint8, device=highest.device)
+    for index, plane in enumerate(remaining, start=1):
+        best.masked_fill_(plane > highest, index)
+        torch.maximum(highest, plane, out=highest)
+    return best, highest
 
 
 class _Cells(NamedTuple):
@@ -77,16 +91,6 @@ def _cells(count: int, size: int, align_corners: bool) -> _Cells:
     return _Cells(cell, position - cell, starts[:-1], starts[1:] - 1, torch.arange(longest)[:, None])
 
 
-def _best_of_places(logits: Tensor) -> Tensor:
-    """(K, h, w) -> (h, w) uint8; faster than `argmax`, which is slow across the first dimension."""
-    highest = logits[0].clone()
-    best = torch.zeros(highest.shape, dtype=torch.uint8)
-    for index in range(1, len(logits)):
-        best.masked_fill_(logits[index] > highest, index)
-        torch.maximum(highest, logits[index], out=highest)
-    return best
-
-
 def _of_corners(places: Tensor, chosen: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
     """(h, w) -> (h, w): the highest or lowest value at the four corners of each cell."""
     rows = chosen(places, torch.cat([places[1:], places[-1:]]))
@@ -104,15 +108,12 @@ def _corner_logits(logits: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 def _best_of_candidates(corners: Tensor, classes: Tensor, down: Tensor, across: Tensor) -> Tensor:
     """(K, 4, cells) logits, (cells, candidates) -> (rows, columns, cells) uint8; cells last are contiguous."""
     cells = torch.arange(len(classes))
-    best, highest = torch.empty(0), None
-    for index in classes.t():
-        upper_left, upper_right, lower_left, lower_right = corners[index, :, cells].t()
-        upper = torch.lerp(upper_left, upper_right, across)
-        logits = torch.lerp(upper, torch.lerp(lower_left, lower_right, across), down)
-        name = index.byte()
-        if highest is None:
-            best, highest = name.expand(logits.shape), logits
-        else:
-            best = torch.where(logits > highest, name, best)
-            highest = torch.maximum(highest, logits)
-    return best
+
+    def planes() -> Iterator[Tensor]:
+        for index in classes.t():
+            upper_left, upper_right, lower_left, lower_right = corners[index, :, cells].t()
+            upper = torch.lerp(upper_left, upper_right, across)
+            yield torch.lerp(upper, torch.lerp(lower_left, lower_right, across), down)
+
+    candidate, _ = running_best(planes())
+    return classes.byte()[cells, candidate.long()]
