@@ -63,8 +63,10 @@ class Annotations:
     """What pixels of no shape are, the first class; a tool's own name of it."""
     notes: Sequence[str] = ()  # what was left out
 
-    def draw(self, frame: AnnotatedFrame, ids: Mapping[str, int], size: tuple[int, int], base: int = 0) -> np.ndarray:
-        """Draw a frame's shapes -> (H, W) uint8 of ``ids``, ``base`` where there is none."""
+    def draw(
+        self, frame: AnnotatedFrame, ids: Mapping[str, int], size: tuple[int, int], base: int | np.ndarray = 0
+    ) -> np.ndarray:
+        """Draw a frame's shapes -> (H, W) uint8 of ``ids``, ``base`` (a value, or (H, W)) where there is none."""
         if frame.colors is not None:
             return _ids_of_colors(frame.colors, self.colors, ids)
         label_map = np.full(size, base, np.uint8)

@@ -15,13 +15,14 @@ examples:
   segibn import coco instances.json --images frames --output own
   segibn import cvat annotations.xml --images frames --classes road,car --output own
   segibn import yolo roboflow_export --unlabelled ignored --output own
+  segibn import labelme fixes --over predictions/labels --classes road,car,sky --output own
 
 formats:
 {chr(10).join(f"  {name:<12} {one.title}" for name, one in FORMATS.items())}
 
 Written are own/images (links to the frames), own/labels (PNGs of label ids) and own/own.yaml, which
 trains on them. Where objects overlap the later one lies on top; CVAT's lie by z_order; crowds of
-COCO are ignored. Frames are never changed; nothing is written if one file is damaged.
+COCO are ignored. With --over pixels of no object keep what the label map there says. Frames are never changed; nothing is written if one file is damaged.
 """
 
 
@@ -34,7 +35,9 @@ def build_parser(parser: VerbParser) -> None:
     add("--images", type=Path, metavar="FOLDER", help="where the frames are (default: beside the annotations)")
     add("--classes", metavar="A,B,...", help="classes to keep, in this order (default: all)")
     about = "what pixels of no object are: a class of their own, or ignored in training and scores (background)"
-    add("--unlabelled", choices=("background", "ignored"), default="background", help=about)
+    add("--unlabelled", choices=("background", "ignored"), help=about)
+    about = "draw on these label maps, such as a network's; --classes names their values 0, 1, ..."
+    add("--over", type=Path, metavar="DIR", help=about)
     add("--jobs", type=parse_positive, metavar="N", help="processes (all cores)")
 
 
@@ -53,6 +56,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             images=arguments.images,
             classes=classes,
             unlabelled=arguments.unlabelled,
+            over=arguments.over,
             jobs=arguments.jobs or usable_cores(),
             progress=progress,
         )

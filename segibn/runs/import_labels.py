@@ -18,7 +18,7 @@ from segibn.errors import DatasetError
 from segibn.files.contents import IMAGE_SUFFIXES
 from segibn.files.encode import write_label_png
 from segibn.files.folders import list_files
-from segibn.files.pictures import image_size
+from segibn.files.pictures import image_size, read_label_map
 from segibn.files.pool import map_in_processes
 from segibn.files.writing import write_text
 from segibn.labels.cityscapes import CITYSCAPES
@@ -28,6 +28,7 @@ from segibn.text import counted, listed, nfc, printable
 
 _CHUNK = 8
 _MOST_CLASSES = 200
+_IGNORED = {"name": "ignored", "label_id": IGNORE_INDEX, "train_id": IGNORE_INDEX}
 
 Rows = list[dict[str, Any]]
 
@@ -49,7 +50,8 @@ def import_annotations(
     *,
     images: Path | None = None,
     classes: Sequence[str] = (),
-    unlabelled: str = "background",
+    unlabelled: str | None = None,
+    over: Path | None = None,
     jobs: int = 1,
     progress: Callable[[int, int], None] | None = None,
 ) -> Imported:
@@ -57,9 +59,16 @@ def import_annotations(
 
     ``kind``: of `FORMATS`; ``images``: where the frames are, by default beside the annotations;
     ``classes``: those to keep, in this order; ``unlabelled``: what pixels of no object are,
-    "background" (a class) or "ignored". DatasetError: a file is damaged, has no image, or one of
-    another size; ``output`` is not empty.
+    "background" (a class, the default) or "ignored"; ``over``: a folder of label maps to draw on, PNGs
+    of the frames' names whose values are places in ``classes``, 255 ignored. DatasetError: a file is
+    damaged, has no image, or one of another size; ``output`` is not empty; ``over`` without ``classes``,
+    with ``unlabelled`` or whole masks, or a map there is missing or has a value of no class.
     """
+    if over is not None and (not classes or unlabelled is not None or kind == "cvat-masks"):
+        raise DatasetError(
+            "--over DIR needs --classes, the names of the values 0, 1, ... of its label maps, and shapes to draw on "
+            "them: the format cvat-masks has none, and --unlabelled does not apply, as other pixels keep their values"
+        )
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise DatasetError(f"{printable(output)}: is there already; name a new folder")
     read = FORMATS[kind].read(source)
@@ -67,14 +76,14 @@ def import_annotations(
         raise DatasetError(f"{printable(source)}: no annotations of the format {kind} ({FORMATS[kind].title})")
     where = images or (source if source.is_dir() else source.parent)
     found, spare = _find_images(read.frames, where, kind)
-    rows, ids = _table(kind, read, classes, unlabelled)
+    rows, ids = _numbered(classes) if over else _table(kind, read, classes, unlabelled or "background")
     notes = list(read.notes)
     if spare:
         notes.append(f"{counted(spare, 'image')} without annotations left out")
     left = Counter(s.label for f in read.frames for s in f.shapes if s.label not in ids and not s.is_ignored)
     notes += [f"{counted(n, 'object')} of '{printable(name)}' left out: not in --classes" for name, n in left.items()]
     temporary = output.with_name(f".{output.name}.{secrets.token_hex(4)}.part")
-    base = IGNORE_INDEX if unlabelled == "ignored" else ids[read.background]
+    base = over or (IGNORE_INDEX if unlabelled == "ignored" else ids[read.background])
     write = partial(_write, replace(read, frames=()), ids, base, temporary)
     sizes: Counter[Size] = Counter()
     try:
@@ -95,19 +104,25 @@ def import_annotations(
     return Imported(output / config, len(items), rows, notes)
 
 
+def _numbered(classes: Sequence[str]) -> tuple[Rows, dict[str, int]]:
+    """As `_table`, of label maps whose values are places in ``classes``."""
+    ids = {name: value for value, name in enumerate(classes)}
+    rows: Rows = [{"name": name, "label_id": value, "train_id": value} for name, value in ids.items()]
+    return [*rows, _IGNORED], ids
+
+
 def _table(kind: str, read: Annotations, classes: Sequence[str], unlabelled: str) -> tuple[Rows, dict[str, int]]:
     """The rows of the config's table, and the value of each class that is drawn."""
     unknown = [name for name in classes if name not in read.classes]
     if unknown:
         raise DatasetError(f"--classes {listed(unknown)}: no such class; there are {', '.join(read.classes)}")
-    ignored = {"name": "ignored", "label_id": IGNORE_INDEX, "train_id": IGNORE_INDEX}
     if kind == "cityscapes" and not classes:
         known = [row for row in CITYSCAPES.labels if row.label_id >= 0]
         rows: Rows = [
             {"name": row.name, "label_id": row.label_id, "train_id": row.train_id, "color": list(row.color)}
             for row in known
         ]
-        return [*rows, ignored], {row.name: row.label_id for row in known}
+        return [*rows, _IGNORED], {row.name: row.label_id for row in known}
     names = list(classes) or list(read.classes)
     if not names or len(names) > _MOST_CLASSES:
         raise DatasetError(f"{counted(len(names), 'class', 'classes')}; 1 to {_MOST_CLASSES} can be trained")
@@ -127,7 +142,7 @@ def _table(kind: str, read: Annotations, classes: Sequence[str], unlabelled: str
         ids[name] = row["label_id"]
     if len(rows) < 2:
         raise DatasetError(f"'{printable(names[0])}' alone is nothing to tell apart; leave out --unlabelled ignored")
-    return [*rows, ignored], ids
+    return [*rows, _IGNORED], ids
 
 
 def _find_images(frames: Sequence[AnnotatedFrame], folder: Path, kind: str) -> tuple[list[tuple[Path, str]], int]:
@@ -177,7 +192,11 @@ def _find_images(frames: Sequence[AnnotatedFrame], folder: Path, kind: str) -> t
 
 
 def _write(
-    read: Annotations, ids: Mapping[str, int], base: int, output: Path, item: tuple[AnnotatedFrame, tuple[Path, str]]
+    read: Annotations,
+    ids: Mapping[str, int],
+    base: int | Path,
+    output: Path,
+    item: tuple[AnnotatedFrame, tuple[Path, str]],
 ) -> Size:
     """Write one frame and its label map -> its size."""
     frame, (image, name) = item
@@ -188,7 +207,9 @@ def _write(
             f"{printable(frame.source)}: annotated at {_text(frame.size)}, but {printable(image)} is {_text(size)} "
             f"(H x W){turned}; give --images the frames that were annotated"
         )
-    label_map = read.draw(frame, ids, size, base)
+    label_name = f"{name[: -len(image.suffix)]}.png"
+    below = _label_map_below(base / label_name, size, len(ids)) if isinstance(base, Path) else base
+    label_map = read.draw(frame, ids, size, below)
     if label_map.shape != size:
         raise DatasetError(
             f"{printable(frame.colors)}: {_text(label_map.shape)}, but its image is {_text(size)} (H x W)"
@@ -199,8 +220,24 @@ def _write(
         os.link(image, target)
     except OSError:  # another disk, or one without links
         shutil.copyfile(image, target)
-    write_label_png(output / "labels" / f"{name[: -len(image.suffix)]}.png", np.ascontiguousarray(label_map))
+    write_label_png(output / "labels" / label_name, np.ascontiguousarray(label_map))
     return size
+
+
+def _label_map_below(path: Path, size: Size, classes: int) -> np.ndarray:
+    """Read a label map to draw on -> (H, W) uint8."""
+    if not path.is_file():
+        raise DatasetError(f"{printable(path)}: no such label map; --over DIR has a PNG of each annotated frame's name")
+    label_map = read_label_map(path)
+    if label_map.shape != size:
+        raise DatasetError(f"{printable(path)}: {_text(label_map.shape)}, but its image is {_text(size)} (H x W)")
+    values = label_map[label_map != IGNORE_INDEX]
+    if values.size and values.max() >= classes:
+        raise DatasetError(
+            f"{printable(path)}: the value {values.max()}, but --classes names {classes}, of the values "
+            f"0 to {classes - 1} (255 is ignored)"
+        )
+    return label_map
 
 
 def _text(size: Any) -> str:

@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -246,6 +247,52 @@ def test_supervisely_polygons_have_holes_and_bitmaps_an_origin(tmp_path: Path) -
     cv2.fillPoly(expected, [np.array(hole)], 0)
     expected[37:40, 57:60] = 1  # the rest of the bitmap lies outside
     assert np.array_equal(_labels(tmp_path / "own", "a"), expected)
+
+
+def test_shapes_are_drawn_over_label_maps_that_are_there(tmp_path: Path) -> None:
+    frames, below = tmp_path / "frames", tmp_path / "below"
+    _frames(frames, "a.jpg")
+    seen = np.random.default_rng(1).choice([0, 1, 2, 255], (H, W)).astype(np.uint8)
+    write_label_png(below / "a.png", seen)
+    square: Polygon = [[10, 5], [30, 5], [30, 20], [10, 20]]
+    gone: Polygon = [[0, 0], [59, 0], [59, 12], [0, 12]]
+    _labelme(frames / "a.json", [_shape("__ignore__", gone), _shape("sky", square), _shape("pole", gone)], "a.jpg")
+    out = tmp_path / "out"
+    found = import_annotations("labelme", frames, out, classes=["road", "car", "sky"], over=below)
+    expected = seen.copy()
+    expected[:13] = 255  # with the outline, as Pillow's polygon
+    expected[5:21, 10:31] = 2
+    np.testing.assert_array_equal(_labels(out, "a"), expected)
+    assert [(row["name"], row["label_id"], row["train_id"]) for row in found.rows] == [
+        ("road", 0, 0), ("car", 1, 1), ("sky", 2, 2), ("ignored", 255, 255)
+    ]  # fmt: skip
+    assert found.notes == ["1 object of 'pole' left out: not in --classes"]
+    again = ["import", "labelme", str(frames), "--over", str(below), "--output", str(tmp_path / "cli")]
+    assert main([*again, "--classes", "road,car,sky", "--jobs", "1"]) == 0
+    np.testing.assert_array_equal(_labels(tmp_path / "cli", "a"), expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "arguments", "message"),
+    [
+        (np.zeros((H, W)), {"classes": []}, "--over DIR needs --classes"),
+        (np.zeros((H, W)), {"unlabelled": "ignored"}, "--unlabelled does not apply"),
+        (np.zeros((H + 1, W)), {}, "a.png: 41x60, but its image is 40x60"),
+        (np.full((H, W), 2), {}, "a.png: the value 2, but --classes names 2, of the values 0 to 1"),
+        (None, {}, "a.png: no such label map"),
+    ],
+)
+def test_label_maps_below_that_do_not_fit_are_refused(
+    tmp_path: Path, values: np.ndarray | None, arguments: dict[str, Any], message: str
+) -> None:
+    frames, below, out = tmp_path / "frames", tmp_path / "below", tmp_path / "out"
+    _frames(frames, "a.jpg")
+    _labelme(frames / "a.json", [_shape("sky", [[10, 5], [30, 5], [30, 20]])], "a.jpg")
+    if values is not None:
+        write_label_png(below / "a.png", values.astype(np.uint8))
+    with pytest.raises(DatasetError, match=re.escape(message)):
+        import_annotations("labelme", frames, out, over=below, **{"classes": ["road", "sky"], **arguments})
+    assert not out.exists()
 
 
 def test_what_was_imported_is_a_data_set_that_a_config_reads(
