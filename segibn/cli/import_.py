@@ -22,7 +22,8 @@ formats:
 
 Written are own/images (links to the frames), own/labels (PNGs of label ids) and own/own.yaml, which
 trains on them. Where objects overlap the later one lies on top; CVAT's lie by z_order; crowds of
-COCO are ignored. With --over pixels of no object keep what the label map there says. Frames are never changed; nothing is written if one file is damaged.
+COCO are ignored. With --over pixels of no object keep what the label map there says. Frames are never
+changed; nothing is written if one file is damaged.
 """
 
 
