@@ -145,11 +145,13 @@ def read_label_map(path: Path, storage: LabelStorage = "index", colors: LabelCol
 
 
 def _decode_jpeg(data: bytes, layout: jpeg.JpegLayout) -> np.ndarray:
-    flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
+    # OpenCV before 4.11 gives BGR alone; to turn it round takes a copy of the frame.
+    is_rgb = hasattr(cv2, "IMREAD_COLOR_RGB")
+    flags = (cv2.IMREAD_COLOR_RGB if is_rgb else cv2.IMREAD_COLOR) | cv2.IMREAD_IGNORE_ORIENTATION
     image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
     if image is None or image.shape[:2] != layout.size:
         raise ValueError(png.DAMAGED)
-    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
+    return image if is_rgb else cv2.cvtColor(image, cv2.COLOR_BGR2RGB, dst=image)
 
 
 def _as_rgb(pixels: np.ndarray, layout: png.PngLayout, data: bytes) -> np.ndarray:

@@ -23,6 +23,9 @@ _SWATCH_EDGE: Color = (150, 150, 150)
 _SMALLEST_FONT, _PLAIN_FONT = 11, 17  # pixels of height
 _GAP = 8  # pixels between cells
 _PIXELS_OF_LINE = 500  # of a frame's shorter side, for each pixel of an outline's width
+_ROWS_AT_A_TIME = (
+    64  # of an overlay: what is drawn on the way stays in the cache, and a frame in 4K takes little memory
+)
 _CELL_WIDTHS = (320, 640)  # smallest and largest width of a panel's cells unless told
 
 
@@ -42,13 +45,15 @@ def overlay(image: np.ndarray, train_ids: np.ndarray, palette: np.ndarray, alpha
         raise ValueError(f"frame {image.shape[:2]} and label map {train_ids.shape} differ in size")
     is_painted = np.zeros(256, np.uint8)
     is_painted[: len(palette)] = palette.any(axis=1)
-    colors = colorize(train_ids, palette)
-    blended = cv2.addWeighted(image, 1.0 - alpha, colors, alpha, 0.0)
+    line = max(1, round(min(train_ids.shape) / _PIXELS_OF_LINE))
     picture = image.copy()
-    painted: np.ndarray = cv2.LUT(train_ids, is_painted)
-    cv2.copyTo(blended, painted, picture)
-    edges = outlines(train_ids, max(1, round(min(train_ids.shape) / _PIXELS_OF_LINE)))
-    cv2.copyTo(colors, edges & painted, picture)
+    for top in range(0, len(image), _ROWS_AT_A_TIME):
+        ids, part = train_ids[top : top + _ROWS_AT_A_TIME], picture[top : top + _ROWS_AT_A_TIME]
+        colors = colorize(ids, palette)
+        painted: np.ndarray = cv2.LUT(ids, is_painted)
+        cv2.copyTo(cv2.addWeighted(part, 1.0 - alpha, colors, alpha, 0.0), painted, part)
+        edges = outlines(train_ids[top : top + _ROWS_AT_A_TIME + line], line)[: len(ids)]
+        cv2.copyTo(colors, edges & painted, part)
     return picture
 
 

@@ -18,6 +18,14 @@ def _halves() -> np.ndarray:
     return ids
 
 
+def test_a_line_is_drawn_in_every_row_of_a_high_frame() -> None:
+    ids = (1 + np.arange(240) // 3 % 2).astype(np.uint8)[:, None].repeat(50, 1)  # stripes of 3 rows
+    picture = overlay(np.full((240, 50, 3), 100, np.uint8), ids, PALETTE, 0.4)
+    is_line = np.append(ids[1:] != ids[:-1], np.zeros((1, 50), bool), axis=0)
+    colors = PALETTE[ids].astype(int)
+    assert np.array_equal(picture, np.where(is_line[..., None], colors, (600 + 4 * colors) // 10))
+
+
 def test_an_overlay_is_the_blend_with_lines_in_full_colour_between_classes() -> None:
     image = np.full((120, 160, 3), 100, np.uint8)
     picture = overlay(image, _halves(), PALETTE, 0.4)

@@ -33,6 +33,21 @@ def test_resized_images_are_opencvs(size: tuple, target: tuple, mode: int) -> No
     torch.testing.assert_close(of_bytes, resized)
 
 
+@pytest.mark.parametrize(
+    ("size", "target"),
+    [((720, 1280), (256, 455)), ((1024, 1100), (256, 512)), ((131, 300), (44, 70)), ((1031, 64), (101, 30))],
+)
+def test_bytes_in_bands_have_the_floats_of_whole_frames(size: tuple, target: tuple) -> None:
+    frames = np.stack([_frame(size), _frame(size)[::-1]]).astype(np.uint8)
+    image = torch.from_numpy(frames).permute(0, 3, 1, 2)
+    resized = resize_image(image, target)
+    assert resized.is_contiguous()
+    for frame, found in zip(frames, resized, strict=True):
+        expected = cv2.resize(frame.astype(np.float32), target[::-1], interpolation=cv2.INTER_AREA)
+        assert np.array_equal(found.permute(1, 2, 0).numpy(), expected)
+    assert torch.equal(resize_image(image.contiguous(), target), resized)
+
+
 def test_one_size_is_left_as_it_is() -> None:
     image = torch.rand(1, 3, 4, 5)
     assert resize_image(image, (4, 5)) is image
