@@ -38,6 +38,7 @@ OTHER_PROGRAMS = {
         "ln -s",
         "pipx install .",
         "uv ",
+        "cp runs/",
     ),
     *("python preperation/createLabels.py", "PYTHONPATH=helpers", "python pano2sem.py"),
 }
@@ -168,6 +169,8 @@ def check(command: str, prose: bool = False) -> None:
         assert {word for word in words[1:] if "=" not in word} <= set(targets), command
     elif words[0] == "pip":
         check_pip(words[1:])
+    elif words[0] == "bash":
+        assert f"\n{words[2]})\n" in (ROOT / words[1]).read_text(), command
     else:
         known = any(command.startswith(name) for name in OTHER_PROGRAMS)
         assert known or re.match(r"\w+=", command), command
@@ -203,6 +206,23 @@ def test_a_wrong_command_of_each_kind_is_found(monkeypatch: pytest.MonkeyPatch) 
     ):
         with pytest.raises((AssertionError, SystemExit)):
             check(wrong)
+
+
+def test_the_script_of_the_shipped_networks_names_what_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    script = joined((ROOT / "tools/train_shipped.sh").read_text())
+    parts = re.findall(r"^    part (\w+)$", script, re.MULTILINE)
+    trained = {name for path in CONFIGS if (name := path.stem).startswith(("street_lite", "drivable_lite"))}
+    assert trained - {"street_lite_left_out"} == set(parts)
+    for part, before in zip(parts, ["", *parts], strict=False):
+        first_line = re.search(r"^init_from: (.*)$", (ROOT / f"configs/{part}.yaml").read_text(), re.MULTILINE)
+        assert (part.endswith("_first") and not first_line) or first_line[1].startswith(f"runs/{before}"), part
+    commands = re.findall(r"segibn .*", script)
+    assert len(commands) == 6
+    for command in commands:
+        for name, value in (("$1", parts[0]), ("${@:3}", "a.jpg"), ("${settings[@]}", "seed=1")):
+            command = command.replace(name, value)
+        check(re.sub(r" # .*", "", command))
 
 
 def test_the_documents_hold_the_commands_that_they_must() -> None:

@@ -57,14 +57,15 @@ def require_runs(paths: Iterable[str | Path]) -> None:
             find_checkpoint(path)
 
 
-def add_outside_arguments(parser: argparse.ArgumentParser) -> None:
-    """Add what is to be said of networks of others, for ``outside_said``."""
+def add_outside_arguments(parser: argparse.ArgumentParser, *, has_labels: bool = True) -> None:
+    """Add what is to be said of networks of others, for ``outside_said``; without labels no class is mapped to one."""
     about = "hf:ID_OR_FOLDER, torchvision:NAME=WEIGHTS, smp:FOLDER, FILE.onnx, MODULE:FUNCTION"
     add = parser.add_argument_group(f"networks of others ({about})").add_argument
     about = "their classes: a file of one name a line, or a list such as cityscapes19"
     add("--class-names", metavar="FILE_OR_LIST", help=about)
     about = "YAML, a line for each of their classes that the data set calls otherwise: `car: van`; or street11"
-    add("--class-map", type=Path, metavar="FILE_OR_LIST", help=about)
+    if has_labels:
+        add("--class-map", type=Path, metavar="FILE_OR_LIST", help=about)
     about = "what a graph or a function takes of RGB values (imagenet: 0..1, less mean, by spread)"
     add("--pixels", choices=("0..255", "0..1", "-1..1", "imagenet"), help=about)
     about = "call MODULE:FUNCTION, which returns a torch.nn.Module: images to logits"
@@ -73,7 +74,7 @@ def add_outside_arguments(parser: argparse.ArgumentParser) -> None:
 
 def outside_said(arguments: argparse.Namespace, sources: Sequence[str | Path]) -> Said:
     """Return what ``add_outside_arguments`` were given; ConfigError: without effect on any."""
-    said = Said(**{field.name: getattr(arguments, field.name) for field in fields(Said)})
+    said = Said(**{field.name: getattr(arguments, field.name, field.default) for field in fields(Said)})
     said.require_use(sources)
     return said
 

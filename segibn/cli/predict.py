@@ -71,7 +71,7 @@ def build_parser(parser: VerbParser) -> None:
     add("--overwrite", **mode, const="overwrite", help="replace what is there")
     group.add_argument("--strict", action="store_true", help="stop at the first bad file")
     add_inference_arguments(parser, ensemble=True)
-    add_outside_arguments(parser)
+    add_outside_arguments(parser, has_labels=False)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from segibn.annotations.coco import read as read_coco
 from segibn.builders.models import build_segmenter
 from segibn.config.load import load_config
 from segibn.config.model import ModelConfig
@@ -14,6 +15,7 @@ from segibn.evaluation.published import PUBLISHED_ROWS
 from segibn.models.weights.robustnet import RobustNetKind, Variant
 
 CONFIGS = Path(__file__).resolve().parents[2] / "configs"
+LISTS = CONFIGS / "lists"
 FILES = sorted(
     path
     for pattern in ("gta5*", "cityscapes*", "bdd*")
@@ -94,3 +96,26 @@ def test_published_numbers_in_a_header_are_those_of_the_table_of_published_ones(
         assert re.findall(r"\b\d\d\.\d\d\b", header) == [n for m in methods for n in rows[m]]
     for path in set(FILES) - files.keys():
         assert not re.search(r"\b\d\d\.\d\d\b", path.read_text()), path
+
+
+def _names(file: str) -> set[str]:
+    lines = (LISTS / file).read_text().splitlines()
+    return {line for line in lines if not line.startswith("#")}
+
+
+def test_what_the_shipped_networks_learn_from_is_not_what_they_are_scored_on_but_for_one_that_is_named() -> None:
+    shapes = read_coco(LISTS / "bdd100k_night_shapes.json")
+    drawn = {Path(frame.image).stem for frame in shapes.frames}
+    assert len(drawn) == 107
+    learnt = drawn | _names("bdd100k_own_labels_train.txt") | _names("bdd100k_frames_train.txt")
+    (one,) = learnt & _names("bdd100k_semseg16.txt")  # with labels of street-lite's own
+    results = (CONFIGS.parent / "docs" / "results.md").read_text()
+    assert f"`{one}`" in results
+    assert not (_names("bdd100k_drivable_train.txt") | drawn) & _names("bdd100k_frames_val.txt")
+    for frame in shapes.frames:
+        assert frame.size is not None
+        height, width = frame.size
+        for shape in frame.shapes:
+            (corners,) = shape.polygons
+            assert (corners >= 0).all(), frame.image
+            assert (corners <= (width, height)).all(), frame.image
