@@ -58,7 +58,7 @@ SHIFTS = (
         (
             Folder("cityscapes_small"),
             Folder("cityscapes_small_at_once", note="at once"),
-            Folder("cityscapes_small_resnet50", note="150 updates"),
+            Folder("cityscapes_small_resnet50", note="500 updates"),
             Folder("cityscapes_small_share"),
         ),
     ),
