@@ -40,7 +40,7 @@ street-lite)
     classes="road,sidewalk,building,wall,fence,pole,traffic light,traffic sign,vegetation,terrain,sky"
     classes="$classes,person,rider,car,truck,bus,train,motorcycle,bicycle"
     [ -e "$data/bdd100k_night" ] || segibn import coco $shapes --images "$bdd" --classes "$classes" \
-        --over "$data/bdd100k_fifth_labels/labels" --output "$data/bdd100k_night"
+        --over "$data/bdd100k_fifth_labels" --output "$data/bdd100k_night"
     part street_lite
     segibn export runs/street_lite --output runs/street-lite.safetensors --half \
         --average runs/street_lite_fifth.safetensors=0.5 # half and half, no other share was tried

@@ -15,7 +15,7 @@ examples:
   segibn import coco instances.json --images frames --output own
   segibn import cvat annotations.xml --images frames --classes road,car --output own
   segibn import yolo roboflow_export --unlabelled ignored --output own
-  segibn import labelme fixes --over predictions/labels --classes road,car,sky --output own
+  segibn import labelme fixes --over predictions --classes road,car,sky --output own
 
 formats:
 {chr(10).join(f"  {name:<12} {one.title}" for name, one in FORMATS.items())}
@@ -37,7 +37,7 @@ def build_parser(parser: VerbParser) -> None:
     add("--classes", metavar="A,B,...", help="classes to keep, in this order (default: all)")
     about = "what pixels of no object are: a class of their own, or ignored in training and scores (background)"
     add("--unlabelled", choices=("background", "ignored"), help=about)
-    about = "draw on these label maps, such as a network's; --classes names their values 0, 1, ..."
+    about = "draw on these label maps, or what predict wrote; --classes names their values 0, 1, ..."
     add("--over", type=Path, metavar="DIR", help=about)
     add("--jobs", type=parse_positive, metavar="N", help="processes (all cores)")
 

@@ -59,10 +59,10 @@ def import_annotations(
 
     ``kind``: of `FORMATS`; ``images``: where the frames are, by default beside the annotations;
     ``classes``: those to keep, in this order; ``unlabelled``: what pixels of no object are,
-    "background" (a class, the default) or "ignored"; ``over``: a folder of label maps to draw on, PNGs
-    of the frames' names whose values are places in ``classes``, 255 ignored. DatasetError: a file is
-    damaged, has no image, or one of another size; ``output`` is not empty; ``over`` without ``classes``,
-    with ``unlabelled`` or whole masks, or a map there is missing or has a value of no class.
+    "background" (a class, the default) or "ignored"; ``over``: a folder of label maps to draw on, or of
+    `segibn predict`, PNGs of the frames' names whose values are places in ``classes``, 255 ignored.
+    DatasetError: a file is damaged, has no image, or one of another size; ``output`` is not empty; ``over``
+    without ``classes``, with ``unlabelled`` or whole masks, or a map there is missing or has a value of no class.
     """
     if over is not None and (not classes or unlabelled is not None or kind == "cvat-masks"):
         raise DatasetError(
@@ -76,6 +76,11 @@ def import_annotations(
         raise DatasetError(f"{printable(source)}: no annotations of the format {kind} ({FORMATS[kind].title})")
     where = images or (source if source.is_dir() else source.parent)
     found, spare = _find_images(read.frames, where, kind)
+    if over is not None:
+        if not over.is_dir():
+            raise DatasetError(f"--over {printable(str(over))}: no such folder")
+        if (over / "labels").is_dir():  # what `segibn predict` wrote
+            over = over / "labels"
     rows, ids = _numbered(classes) if over else _table(kind, read, classes, unlabelled or "background")
     notes = list(read.notes)
     if spare:

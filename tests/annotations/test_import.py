@@ -254,6 +254,7 @@ def test_shapes_are_drawn_over_label_maps_that_are_there(tmp_path: Path) -> None
     _frames(frames, "a.jpg")
     seen = np.random.default_rng(1).choice([0, 1, 2, 255], (H, W)).astype(np.uint8)
     write_label_png(below / "a.png", seen)
+    write_label_png(tmp_path / "predictions/labels/a.png", seen)
     square: Polygon = [[10, 5], [30, 5], [30, 20], [10, 20]]
     gone: Polygon = [[0, 0], [59, 0], [59, 12], [0, 12]]
     _labelme(frames / "a.json", [_shape("__ignore__", gone), _shape("sky", square), _shape("pole", gone)], "a.jpg")
@@ -267,7 +268,15 @@ def test_shapes_are_drawn_over_label_maps_that_are_there(tmp_path: Path) -> None
         ("road", 0, 0), ("car", 1, 1), ("sky", 2, 2), ("ignored", 255, 255)
     ]  # fmt: skip
     assert found.notes == ["1 object of 'pole' left out: not in --classes"]
-    again = ["import", "labelme", str(frames), "--over", str(below), "--output", str(tmp_path / "cli")]
+    again = [
+        "import",
+        "labelme",
+        str(frames),
+        "--over",
+        str(tmp_path / "predictions"),
+        "--output",
+        str(tmp_path / "cli"),
+    ]
     assert main([*again, "--classes", "road,car,sky", "--jobs", "1"]) == 0
     np.testing.assert_array_equal(_labels(tmp_path / "cli", "a"), expected)
 
@@ -280,6 +289,7 @@ def test_shapes_are_drawn_over_label_maps_that_are_there(tmp_path: Path) -> None
         (np.zeros((H + 1, W)), {}, "a.png: 41x60, but its image is 40x60"),
         (np.full((H, W), 2), {}, "a.png: the value 2, but --classes names 2, of the values 0 to 1"),
         (None, {}, "a.png: no such label map"),
+        (None, {"over": Path("nowhere")}, "--over nowhere: no such folder"),
     ],
 )
 def test_label_maps_below_that_do_not_fit_are_refused(
@@ -288,10 +298,11 @@ def test_label_maps_below_that_do_not_fit_are_refused(
     frames, below, out = tmp_path / "frames", tmp_path / "below", tmp_path / "out"
     _frames(frames, "a.jpg")
     _labelme(frames / "a.json", [_shape("sky", [[10, 5], [30, 5], [30, 20]])], "a.jpg")
+    below.mkdir()
     if values is not None:
         write_label_png(below / "a.png", values.astype(np.uint8))
     with pytest.raises(DatasetError, match=re.escape(message)):
-        import_annotations("labelme", frames, out, over=below, **{"classes": ["road", "sky"], **arguments})
+        import_annotations("labelme", frames, out, **{"over": below, "classes": ["road", "sky"], **arguments})
     assert not out.exists()
 
 
