@@ -64,6 +64,8 @@ def import_annotations(
     DatasetError: a file is damaged, has no image, or one of another size; ``output`` is not empty; ``over``
     without ``classes``, with ``unlabelled`` or whole masks, or a map there is missing or has a value of no class.
     """
+    if twice := [name for name, number in Counter(classes).items() if number > 1]:
+        raise DatasetError(f"--classes names {listed(twice)} twice")
     if over is not None and (not classes or unlabelled is not None or kind == "cvat-masks"):
         raise DatasetError(
             "--over DIR needs --classes, the names of the values 0, 1, ... of its label maps, and shapes to draw on "
@@ -111,9 +113,15 @@ def import_annotations(
 
 def _numbered(classes: Sequence[str]) -> tuple[Rows, dict[str, int]]:
     """As `_table`, of label maps whose values are places in ``classes``."""
-    ids = {name: value for value, name in enumerate(classes)}
+    ids = {name: value for value, name in enumerate(_trainable(classes))}
     rows: Rows = [{"name": name, "label_id": value, "train_id": value} for name, value in ids.items()]
     return [*rows, _IGNORED], ids
+
+
+def _trainable(names: Sequence[str]) -> Sequence[str]:
+    if not names or len(names) > _MOST_CLASSES:
+        raise DatasetError(f"{counted(len(names), 'class', 'classes')}; 1 to {_MOST_CLASSES} can be trained")
+    return names
 
 
 def _table(kind: str, read: Annotations, classes: Sequence[str], unlabelled: str) -> tuple[Rows, dict[str, int]]:
@@ -128,9 +136,7 @@ def _table(kind: str, read: Annotations, classes: Sequence[str], unlabelled: str
             for row in known
         ]
         return [*rows, _IGNORED], {row.name: row.label_id for row in known}
-    names = list(classes) or list(read.classes)
-    if not names or len(names) > _MOST_CLASSES:
-        raise DatasetError(f"{counted(len(names), 'class', 'classes')}; 1 to {_MOST_CLASSES} can be trained")
+    names = _trainable(list(classes) or list(read.classes))
     rows, ids = [], {}
     if unlabelled == "background":
         rows.append({"name": read.background, "label_id": 0, "train_id": 0, "color": [0, 0, 0]})

@@ -289,6 +289,8 @@ def test_shapes_are_drawn_over_label_maps_that_are_there(tmp_path: Path) -> None
         (np.zeros((H + 1, W)), {}, "a.png: 41x60, but its image is 40x60"),
         (np.full((H, W), 2), {}, "a.png: the value 2, but --classes names 2, of the values 0 to 1"),
         (None, {}, "a.png: no such label map"),
+        (None, {"classes": ["sky", "sky"]}, "--classes names sky twice"),
+        (None, {"classes": [str(n) for n in range(256)]}, "256 classes; 1 to 200 can be trained"),
         (None, {"over": Path("nowhere")}, "--over nowhere: no such folder"),
     ],
 )
