@@ -66,11 +66,8 @@ def import_annotations(
     """
     if twice := [name for name, number in Counter(classes).items() if number > 1]:
         raise DatasetError(f"--classes names {listed(twice)} twice")
-    if over is not None and (not classes or unlabelled is not None or kind == "cvat-masks"):
-        raise DatasetError(
-            "--over DIR needs --classes, the names of the values 0, 1, ... of its label maps, and shapes to draw on "
-            "them: the format cvat-masks has none, and --unlabelled does not apply, as other pixels keep their values"
-        )
+    if over is not None:
+        over = _below(over, applies=bool(classes) and unlabelled is None and kind != "cvat-masks")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise DatasetError(f"{printable(output)}: is there already; name a new folder")
     read = FORMATS[kind].read(source)
@@ -78,11 +75,6 @@ def import_annotations(
         raise DatasetError(f"{printable(source)}: no annotations of the format {kind} ({FORMATS[kind].title})")
     where = images or (source if source.is_dir() else source.parent)
     found, spare = _find_images(read.frames, where, kind)
-    if over is not None:
-        if not over.is_dir():
-            raise DatasetError(f"--over {printable(str(over))}: no such folder")
-        if (over / "labels").is_dir():  # what `segibn predict` wrote
-            over = over / "labels"
     rows, ids = _numbered(classes) if over else _table(kind, read, classes, unlabelled or "background")
     notes = list(read.notes)
     if spare:
@@ -109,6 +101,18 @@ def import_annotations(
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     return Imported(output / config, len(items), rows, notes)
+
+
+def _below(over: Path, *, applies: bool) -> Path:
+    """The folder of the label maps that are drawn on."""
+    if not applies:
+        raise DatasetError(
+            "--over DIR needs --classes, the names of the values 0, 1, ... of its label maps, and shapes to draw on "
+            "them: the format cvat-masks has none, and --unlabelled does not apply, as other pixels keep their values"
+        )
+    if not over.is_dir():
+        raise DatasetError(f"--over {printable(str(over))}: no such folder")
+    return over / "labels" if (over / "labels").is_dir() else over  # what `segibn predict` wrote
 
 
 def _numbered(classes: Sequence[str]) -> tuple[Rows, dict[str, int]]:
