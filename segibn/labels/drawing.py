@@ -23,9 +23,7 @@ _SWATCH_EDGE: Color = (150, 150, 150)
 _SMALLEST_FONT, _PLAIN_FONT = 11, 17  # pixels of height
 _GAP = 8  # pixels between cells
 _PIXELS_OF_LINE = 500  # of a frame's shorter side, for each pixel of an outline's width
-_ROWS_AT_A_TIME = (
-    64  # of an overlay: what is drawn on the way stays in the cache, and a frame in 4K takes little memory
-)
+_ROWS_AT_A_TIME = 64  # of an overlay: what is drawn on the way stays in the cache
 _CELL_WIDTHS = (320, 640)  # smallest and largest width of a panel's cells unless told
 
 

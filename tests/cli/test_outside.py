@@ -433,6 +433,8 @@ def test_options_for_networks_of_others_are_refused_where_they_change_nothing(ca
     for option in (["--allow-code"], ["--pixels", "0..1"], ["--class-names", "cityscapes19"]):
         with pytest.raises(ConfigError, match=f"{option[0]} is for networks of others"):
             evaluate.main([f"hf:{tmp_path}", "--dataset", "camvid", *option])
+    with pytest.raises(SystemExit):  # without labels there is no class to map to
+        predict.main([f"hf:{tmp_path}", str(tmp_path), "--class-map", "street11"])
 
 
 def test_they_stand_beside_ours_in_a_table_and_predict_frames(camvid, tmp_path, save_untrained):
